@@ -1,0 +1,85 @@
+"""One timed run of a command, and the procache under test."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+NOT_INHERITED = {"MAKEFLAGS", "MAKELEVEL", "PROCACHE_DIR"}
+"""What the caller's shell or make may have set, and would make runs differ."""
+
+
+class RunFailed(Exception):
+    """A measured command did not end with status 0, so its time means nothing."""
+
+
+class Counts(NamedTuple):
+    """How many executions of a run were skipped (hit) and how many ran."""
+
+    hit: int
+    run: int
+
+
+def seconds(argv: Sequence[str], folder: Path, variables: Mapping[str, str] | None = None) -> float:
+    """Wall time of *argv* in *folder*; raises RunFailed when it fails."""
+    environment = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
+    environment |= {"LC_ALL": "C", **(variables or {})}
+    begin = time.perf_counter()
+    done = subprocess.run(argv, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True)
+    taken = time.perf_counter() - begin
+    if done.returncode != 0:
+        tail = done.stderr.decode(errors="replace").strip().splitlines()[-5:]
+        raise RunFailed("\n".join([f"{' '.join(argv)}: exit status {done.returncode}", *tail]))
+    return taken
+
+
+class Procache:
+    """The procache under test, with a store of its own."""
+
+    def __init__(self, store: Path) -> None:
+        self.variables = {"PROCACHE_DIR": str(store)}
+
+    def seconds(self, argv: Sequence[str], folder: Path) -> float:
+        return seconds([executable(), "run", "--", *argv], folder, self.variables)
+
+    def counts(self) -> Counts | None:
+        """Of the last run; None when procache does not say."""
+        show = [executable(), "show", "last", "--json"]
+        done = subprocess.run(show, env=os.environ | self.variables, capture_output=True)
+        try:
+            return find_counts(json.loads(done.stdout))
+        except ValueError:
+            return None
+
+
+def executable() -> str:
+    """The procache to measure: $PROCACHE_BIN, else the one beside this Python."""
+    path = os.environ.get("PROCACHE_BIN") or shutil.which("procache", path=str(Path(sys.executable).parent))
+    if path is None:
+        raise RunFailed(
+            "procache is not installed beside this Python: use scripts/bench, or set PROCACHE_BIN"
+        )
+    return os.path.abspath(path)
+
+
+def version() -> str:
+    done = subprocess.run([executable(), "--version"], capture_output=True, text=True)
+    return done.stdout.strip() if done.returncode == 0 else "procache, version unknown"
+
+
+def find_counts(value: object) -> Counts | None:
+    """The first counts of hits and misses anywhere in *value*, which is what ``show --json`` printed."""
+    if isinstance(value, dict):
+        if isinstance(value.get("hit"), int) and isinstance(value.get("miss"), int):
+            return Counts(value["hit"], value["miss"] + int(value.get("uncacheable") or 0))
+        value = list(value.values())
+    if isinstance(value, list):
+        return next((found for found in map(find_counts, value) if found), None)
+    return None

@@ -1,0 +1,85 @@
+"""Results as a table for people and as JSON for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmarks.measure import Result, Row
+
+COUNTED = ("÷ native", "run", "hit", "outputs")
+WRONG_NAMED = 3
+
+
+def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """Columns as wide as their widest cell; the first one and the last one to the left."""
+    widths = [max(map(len, column)) for column in zip(head, *lines, strict=True)]
+    last = len(widths) - 1
+
+    def line(cells: Sequence[str]) -> str:
+        pairs = enumerate(zip(cells, widths, strict=True))
+        return "  ".join(c.ljust(w) if i in (0, last) else c.rjust(w) for i, (c, w) in pairs).rstrip()
+
+    return "\n".join(line(cells) for cells in (head, *lines))
+
+
+def text(result: Result) -> str:
+    parts = [f"{result.workload.name}: {result.workload.title}"]
+    if result.rows:
+        once = all(len(row.seconds) == 1 for row in result.rows.values())
+        head = ("", "wall", *COUNTED) if once else ("", "median", "min", "max", *COUNTED)
+        parts.append(table(head, [_cells(name, row, result, once) for name, row in result.rows.items()]))
+    if (skip := result.skip_overhead()) is not None:
+        parts.append(f"skip overhead: {skip:.2f} ms per skipped job beyond the shell's own fork")
+    if result.missing:
+        parts.append(f"missing: {', '.join(result.missing)} (not installed)")
+    parts += [f"{name}: {_wrong(row)}" for name, row in result.rows.items() if row.wrong]
+    return "\n".join(parts)
+
+
+def _cells(name: str, row: Row, result: Result, once: bool) -> tuple[str, ...]:
+    times = row.seconds if once else [row.median, min(row.seconds), max(row.seconds)]
+    ratio = result.ratio(row)
+    counts = (str(row.counts.run), str(row.counts.hit)) if row.counts else ("", "")
+    return (name, *map(duration, times), f"{ratio:.3f}" if ratio is not None else "", *counts, verdict(row))
+
+
+def duration(seconds: float) -> str:
+    return f"{seconds:.3f} s"
+
+
+def verdict(row: Row) -> str:
+    if not row.compared:
+        return ""
+    return "DIFFER" if row.wrong else "identical"
+
+
+def _wrong(row: Row) -> str:
+    paths = sorted(row.wrong)
+    more = f" and {len(paths) - WRONG_NAMED} more" if len(paths) > WRONG_NAMED else ""
+    return f"not as after a native run: {', '.join(paths[:WRONG_NAMED])}{more}"
+
+
+def as_json(result: Result) -> dict[str, object]:
+    return {
+        "name": result.workload.name,
+        "title": result.workload.title,
+        "jobs": result.workload.jobs,
+        "rows": [_row_json(name, row, result) for name, row in result.rows.items()],
+        "skip_overhead_ms": result.skip_overhead(),
+        "missing": result.missing,
+        "correct": result.correct,
+    }
+
+
+def _row_json(name: str, row: Row, result: Result) -> dict[str, object]:
+    return {
+        "name": name,
+        "seconds": row.seconds,
+        "median": row.median,
+        "min": min(row.seconds),
+        "max": max(row.seconds),
+        "ratio": result.ratio(row),
+        "counts": row.counts._asdict() if row.counts else None,
+        "identical": not row.wrong if row.compared else None,
+        "wrong": sorted(row.wrong),
+    }
