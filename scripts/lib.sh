@@ -55,16 +55,20 @@ missing() { # of WHAT:PACKAGE…, prints the packages whose command or file is n
 }
 
 tools() {
-    local packages
+    local packages package
     packages=$(missing "$@")
     [ -n "$packages" ] || return 0
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-        echo "Installing $packages" >&2
-        apt_get install $packages || { apt_get update && apt_get install $packages; } || true
+        echo "Installing ${packages% }" >&2
+        apt_get install $packages 2>/dev/null || {
+            apt_get update || true
+            # One by one: a package that this Debian lacks must not keep the others away.
+            for package in $packages; do apt_get install "$package" || true; done
+        }
         packages=$(missing "$@")
     fi
     [ -n "$packages" ] || return 0
-    echo "Not installed: $packages(Debian: apt-get install $packages)" >&2
+    echo "Not installed: ${packages% } (Debian: apt-get install ${packages% })" >&2
     return 1
 }
 
