@@ -1,0 +1,93 @@
+"""The command lines of the verbs that only read (and of ``clear``)."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from procache.errors import UsageError
+
+ABOUT = {
+    "log": "List the runs, newest first.",
+    "show": "Show one run as the tree of its executions.",
+    "explain": "Say why executions of a run were not skipped, or whether a command would be skipped now.",
+    "stats": "Say what the store holds and what it has saved.",
+    "clear": "Delete everything that is stored: records, outputs and journals.",
+}
+USAGE = {"explain": "procache explain [--all] [--json] [--cache-dir D] [RUN | -- CMD...]"}
+RUN_HELP = "id of a run, the beginning of one, or 'last' (the default)"
+ALL_HELP = {
+    "show": "show every execution, also where many siblings had the same outcome",
+    "explain": "also list the hits, and name every execution where many share a reason",
+}
+#: How many runs ``log`` lists when it is not told.
+DEFAULT_NUMBER = 20
+NUMBER_HELP = f"list N runs at most (default {DEFAULT_NUMBER}, 0: all)"
+CACHE_HELP = "the cache folder (default: $PROCACHE_DIR, else procache in the user's cache)"
+
+
+@dataclass(slots=True)
+class Options:
+    """What was asked for; a verb reads only the fields that its command line has."""
+
+    json: bool = False
+    cache_dir: str | None = None
+    run: str | None = None
+    number: int = DEFAULT_NUMBER
+    all: bool = False
+    yes: bool = False
+    command: list[bytes] | None = None
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that raises UsageError instead of ending the process."""
+
+    def error(self, message: str) -> NoReturn:
+        """Called by argparse for a command line that it cannot read."""
+        raise UsageError(f"{message} (see `{self.prog} --help`)")
+
+
+def parse(verb: str, args: Sequence[str]) -> Options:
+    """Read the arguments of ``verb``. Raises UsageError; ``--help`` raises SystemExit(0)."""
+    mine, command = _split(args) if verb == "explain" else (args, None)
+    options = _parser(verb).parse_args(mine, namespace=Options(command=command))
+    if options.command is not None and options.run is not None:
+        raise UsageError("explain takes a RUN or a command after `--`, not both")
+    return options
+
+
+def _split(args: Sequence[str]) -> tuple[Sequence[str], list[bytes] | None]:
+    """The arguments before the first ``--``, and the command after it (None without a ``--``)."""
+    if "--" not in args:
+        return args, None
+    at = args.index("--")
+    command = [os.fsencode(word) for word in args[at + 1 :]]
+    if not command or not command[0]:
+        raise UsageError("no command after `--` (see `procache explain --help`)")
+    return args[:at], command
+
+
+def _parser(verb: str) -> Parser:
+    parser = Parser(
+        prog=f"procache {verb}", description=ABOUT[verb], usage=USAGE.get(verb), allow_abbrev=False
+    )
+    add = parser.add_argument
+    if verb in ("show", "explain"):
+        add("run", metavar="RUN", nargs="?", help=RUN_HELP)
+        add("--all", action="store_true", help=ALL_HELP[verb])
+    if verb == "log":
+        add("-n", "--number", metavar="N", type=_count, help=NUMBER_HELP)
+    if verb == "clear":
+        add("--yes", "-y", action="store_true", help="do not ask")
+    add("--json", action="store_true", help="write JSON instead of text")
+    add("--cache-dir", metavar="D", help=CACHE_HELP)
+    return parser
+
+
+def _count(word: str) -> int:
+    if not (word.isascii() and word.isdigit()):
+        raise argparse.ArgumentTypeError(f"{word!r} is not a number")
+    return int(word)

@@ -1,0 +1,88 @@
+"""``procache stats``: what the store holds, and what it has saved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from procache.report import heading, jsonable, runs, text, totals
+from procache.report.options import Options
+from procache.report.output import Output
+from procache.report.runs import NothingThere
+from procache.report.text import Row, Style
+from procache.report.totals import Folder, Totals
+from procache.store import records
+from procache.store.layout import Layout, locate
+
+
+class Contents(NamedTuple):
+    """What a store holds: ``commands`` are record files, ``records`` the variants in them."""
+
+    commands: Folder
+    records: int
+    blobs: Folder
+    runs: Folder
+    whole: Folder
+
+
+def run(options: Options, output: Output) -> int:
+    """Report on the whole store."""
+    layout = locate(options.cache_dir)
+    held = look(layout)
+    if not (held.commands.files or held.blobs.files or held.runs.files):
+        raise NothingThere(f"nothing is stored in {text.path(layout.top)} yet; `procache run -- CMD` stores")
+    sums = totals.add_up(runs.readable(layout, runs.ids(layout), output.remark))
+    if options.json:
+        output.json(as_json(layout, held, sums))
+    else:
+        output.lines(lines(layout, held, sums, output.style))
+    return 0
+
+
+def look(layout: Layout) -> Contents:
+    """Count what is in the store's folders."""
+    commands, variants = totals.measure(layout.records), 0
+    for name in totals.files(layout.records):
+        variants += sum(1 for _ in records.frames(_content(name)))
+    blobs, journals = totals.measure(layout.blobs), totals.measure(layout.runs)
+    return Contents(commands, variants, blobs, journals, totals.measure(layout.root))
+
+
+def _content(name: bytes) -> bytes:
+    try:
+        with open(name, "rb") as stream:
+            return stream.read()
+    except OSError:  # replaced or evicted meanwhile
+        return b""
+
+
+def as_json(layout: Layout, held: Contents, sums: Totals) -> dict[str, Any]:
+    """All numbers; sizes in bytes, times in seconds."""
+    return {
+        "cache_dir": jsonable.plain(layout.top),
+        "commands": held.commands.files,
+        "records": {"count": held.records, "bytes": held.commands.bytes},
+        "blobs": {"count": held.blobs.files, "bytes": held.blobs.bytes},
+        "runs": {"count": held.runs.files, "bytes": held.runs.bytes},
+        "bytes": held.whole.bytes,
+        **totals.as_json(sums),
+    }
+
+
+def lines(layout: Layout, held: Contents, sums: Totals, style: Style) -> Iterator[str]:
+    """The numbers as a list, then the commands that saved the most."""
+    commands = text.many(held.commands.files, "command")
+    outcomes = ", ".join(heading.plural(outcome, number) for outcome, number in sums.counts._asdict().items())
+    rate = f" ({100 * sums.counts.hit / sum(sums.counts):.1f} % hits)" if sum(sums.counts) else ""
+    yield f"cache folder  {text.path(layout.top)}"
+    yield f"records       {held.records} of {commands}, {text.size(held.commands.bytes)}"
+    yield f"blobs         {held.blobs.files}, {text.size(held.blobs.bytes)}"
+    yield f"runs          {held.runs.files}, {text.size(held.runs.bytes)}"
+    yield f"in all        {text.size(held.whole.bytes)}"
+    yield f"executions    {outcomes}{rate}"
+    yield f"time saved    about {text.seconds(sums.saved)}"
+    best = sums.best()
+    if best:
+        rows = [Row((text.seconds(one.saved), str(one.hits), text.command(one.argv))) for one in best]
+        yield ""
+        yield from text.table(("saved", "hits", "the commands that saved the most"), rows, ">>", style)
