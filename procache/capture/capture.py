@@ -1,0 +1,261 @@
+"""Taking the effects of a finished execution, and the content of the files that it left."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from procache import digests
+from procache.capture.streamlog import INLINE, StreamLog
+from procache.model import effects as fx
+from procache.model.aspects import CONTENT, DIGEST, LISTING, OWNER, STDIN, TARGET, WRITABLE, Fact, State
+from procache.model.execution import Execution, Touch
+from procache.model.reasons import reason
+from procache.model.record import Record
+from procache.model.tree import before
+from procache.store.writer import temporary
+from procache.world.states import ChangedWhileReading
+
+if TYPE_CHECKING:
+    from procache.model.tree import Tree
+    from procache.store.layout import Layout
+    from procache.store.writer import Writer
+
+#: Content up to this many bytes goes to the writer as it is; larger files are copied aside first.
+BY_PIPE = 1 << 18
+
+
+class Unrecordable(Exception):
+    """Raised when the state of an execution cannot be told for certain; carries the reason."""
+
+    def __init__(self, why: dict[str, object]) -> None:
+        super().__init__(why)
+        self.why = why
+
+
+class Capture:
+    """Makes records. ``writer`` None means that nothing is stored (--no-store)."""
+
+    __slots__ = ("tree", "layout", "writer")
+
+    def __init__(self, tree: Tree, layout: Layout, writer: Writer | None) -> None:
+        self.tree = tree
+        self.layout = layout
+        self.writer = writer
+
+    def record(self, ex: Execution, now: float) -> Record | None:
+        """Verify, capture and store one finished, untainted execution; None where that turned out impossible."""
+        try:
+            self._verify(ex)
+            effects = self._effects(ex)
+            segments, data, digest = self._streams(ex)
+        except Unrecordable as error:
+            self.tree.taint(ex, error.why)
+            return None
+        except ChangedWhileReading:
+            self.tree.taint(ex, reason("changed-outside", path=b"an output"))
+            return None
+        except OSError as error:
+            self.tree.taint(ex, reason("store", detail=str(error)))
+            return None
+        made = Record(
+            ex.command.fields(), facts_of(ex), effects, segments, data, digest, stdin_end(ex), ex.status, ex.ended - ex.started,
+            ex.utime, ex.stime, ex.maxrss, ex.nested, ex.child_keys, now,
+        )  # fmt: skip
+        if self.writer is not None:
+            self.writer.put_record(ex.command.key, made.identity(), made.pack())
+        return made
+
+    # -- facts: nobody else changed them meanwhile ------------------------------------------------------
+
+    def _verify(self, ex: Execution) -> None:
+        world, touched = self.tree.world, ex.touched
+        for path, (aspect, value, _) in ex.states.items():
+            if path not in touched and not world.unchanged(aspect, path, value):
+                raise Unrecordable(reason("changed-outside", path=path))
+        for (path, aspect), value in ex.extras.items():
+            if aspect == LISTING and path not in touched:
+                now = world.listing_digest(before(ex, path, world.entries(path)))
+                if now != value:
+                    raise Unrecordable(reason("changed-outside", path=path))
+
+    # -- effects ------------------------------------------------------------------------------------------
+
+    def _effects(self, ex: Execution) -> list[fx.Effect]:
+        groups: dict[tuple[int, int], bytes] = {}
+        found: list[fx.Effect] = []
+        inherited = set(ex.inherited.values())
+        for path, touch in ex.touched.items():
+            st = self.tree.world.look(path)
+            if not isinstance(st, int) and touch.set_mtime not in (None, fx.NOW, st.st_mtime_ns):
+                touch.set_mtime = None  # written again after its time was set
+            if not isinstance(st, int) and (st.st_dev, st.st_ino) in inherited and ex.writes:
+                raise Unrecordable(reason("conflict", path=path))
+            effect = self._effect(ex, path, touch, st, groups)
+            self._settle_weak_fact(ex, path, st)
+            if effect is not None:
+                found.append(effect)
+        return found
+
+    def _effect(
+        self, ex: Execution, path: bytes, touch: Touch, st: os.stat_result | int, groups: dict[tuple[int, int], bytes]
+    ) -> fx.Effect | None:
+        if isinstance(st, int):
+            return (path, fx.GONE, touch.prior, None, None, False, None) if touch.prior else None
+        kind = stat.S_IFMT(st.st_mode)
+        xattrs = xattrs_of(path) if touch.xattrs else None
+        if kind == stat.S_IFREG:
+            return self._file(ex, path, touch, st, xattrs, groups)
+        if kind == stat.S_IFDIR:
+            return self._folder(ex, path, touch, st, xattrs)
+        if kind == stat.S_IFLNK:
+            target = os.readlink(path)
+            fact = ex.states.get(path)
+            same = fact is not None and fact[0] == TARGET and fact[1] == target
+            return None if same else (path, fx.LINK, touch.prior, target, touch.set_mtime, False, None)
+        if kind == stat.S_IFIFO:
+            return path, fx.FIFO, touch.prior, plain_state(st), None, False, None
+        raise Unrecordable(reason("special-file", path=path, detail="socket" if kind == stat.S_IFSOCK else "device"))
+
+    def _file(
+        self, ex: Execution, path: bytes, touch: Touch, st: os.stat_result, xattrs: fx.Xattrs | None,
+        groups: dict[tuple[int, int], bytes],
+    ) -> fx.Effect | None:  # fmt: skip
+        if st.st_nlink > 1:
+            first = groups.setdefault((st.st_dev, st.st_ino), path)
+            if first != path:
+                return path, fx.HARD, touch.prior, first, None, False, None
+        before_state = ex.state_of(path)
+        state = self._content(path, st)
+        if before_state is not None and before_state[DIGEST] == state[DIGEST] and not touch.replaced:
+            if before_state[:3] == state[:3] and touch.set_mtime is None and xattrs is None:
+                return None
+            return path, fx.KEPT, touch.prior, state, touch.set_mtime, True, xattrs
+        return path, fx.FILE, touch.prior, state, touch.set_mtime, not touch.replaced, xattrs
+
+    def _content(self, path: bytes, st: os.stat_result) -> State:
+        """The state of an output, its content handed to the store."""
+        world = self.tree.world
+        known = world.memo.peek(st)
+        if self.writer is None or known in self.writer.seen:
+            return world.file_state(path, st)
+        if st.st_size <= BY_PIPE:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            try:
+                data = os.read(fd, BY_PIPE + 1)
+                after = os.fstat(fd)
+            finally:
+                os.close(fd)
+            if len(data) != st.st_size or (after.st_mtime_ns, after.st_ctime_ns) != (st.st_mtime_ns, st.st_ctime_ns):
+                raise ChangedWhileReading
+            digest = digests.of_bytes(data)
+            key = (st.st_dev, st.st_ino, st.st_size, st.st_mtime_ns, st.st_ctime_ns)
+            world.memo.remember(key, digest, st)
+            self.writer.put_blob(digest, data)
+            return world.state_of(st, digest)
+        state = world.file_state(path, st)
+        self._stage(path, state[DIGEST])
+        return state
+
+    def _stage(self, path: bytes, digest: bytes) -> None:
+        """Copy a large output aside, so that it can be stored whatever happens to it next."""
+        assert self.writer is not None
+        if digest in self.writer.seen:
+            return
+        staged = temporary(self.layout)
+        source = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            copied = copy_out(source, staged)
+        finally:
+            os.close(source)
+        if copied != digest:
+            os.unlink(staged)
+            raise ChangedWhileReading
+        self.writer.put_staged(digest, staged)
+
+    def _folder(
+        self, ex: Execution, path: bytes, touch: Touch, st: os.stat_result, xattrs: fx.Xattrs | None
+    ) -> fx.Effect | None:
+        fact = ex.states.get(path)
+        owner = (st.st_mode, st.st_uid, st.st_gid)
+        if fact is not None and fact[0] in (OWNER, CONTENT) and fact[1] == owner and touch.set_mtime is None and xattrs is None:
+            return None
+        return path, fx.DIR, touch.prior, plain_state(st), touch.set_mtime, not touch.replaced, xattrs
+
+    @staticmethod
+    def _settle_weak_fact(ex: Execution, path: bytes, st: os.stat_result | int) -> None:
+        """Say with which mode and owner an existing file would do as well as a missing one."""
+        key = (path, WRITABLE)
+        if key in ex.extras and not isinstance(st, int) and stat.S_ISREG(st.st_mode):
+            ex.extras[key] = (st.st_mode, st.st_uid, st.st_gid)
+
+    # -- streams --------------------------------------------------------------------------------------------
+
+    def _streams(self, ex: Execution) -> tuple[list[tuple[int, int]], bytes | None, bytes]:
+        log = ex.output
+        if not isinstance(log, StreamLog):
+            return [], b"", b""
+        segments, data, digest, spool = log.take()
+        if data is not None and len(data) <= INLINE:
+            return segments, data, b""
+        if self.writer is not None and digest not in self.writer.seen:
+            if data is not None and len(data) <= BY_PIPE:
+                self.writer.put_blob(digest, data)
+            else:
+                staged = temporary(self.layout)
+                write_out(staged, data) if data is not None else copy_out(spool, staged)
+                self.writer.put_staged(digest, staged)
+        return segments, None, digest
+
+
+def facts_of(ex: Execution) -> list[Fact]:
+    """All facts of an execution, in the order of their first look."""
+    facts: list[Fact] = [(path, aspect, value, timed) for path, (aspect, value, timed) in ex.states.items()]
+    facts.extend((path, aspect, value, False) for (path, aspect), value in ex.extras.items())
+    if ex.stdin is not None:
+        facts.append((b"0", STDIN, ex.stdin.fact, False))  # type: ignore[attr-defined]
+    return facts
+
+
+def stdin_end(ex: Execution) -> int | None:
+    """The offset at which an inherited file on descriptor 0 was left, where it was read."""
+    return None if ex.stdin is None else ex.stdin.end()  # type: ignore[attr-defined,no-any-return]
+
+
+def plain_state(st: os.stat_result) -> State:
+    """The state of something that is not a regular file."""
+    return (st.st_mode, st.st_uid, st.st_gid, 0, 0, st.st_mtime_ns, b"", None)
+
+
+def xattrs_of(path: bytes) -> fx.Xattrs:
+    """All extended attributes of ``path``, sorted."""
+    names = sorted(os.listxattr(path, follow_symlinks=False))
+    return tuple((os.fsencode(name), os.getxattr(path, name, follow_symlinks=False)) for name in names)
+
+
+def write_out(staged: bytes, data: bytes) -> None:
+    """Write a temporary file whole."""
+    with open(staged, "xb", buffering=0) as file:
+        view = memoryview(data)
+        while view:
+            view = view[file.write(view) or 0 :]
+
+
+def copy_out(source: int, staged: bytes) -> bytes:
+    """Copy an open file to a temporary, sharing extents where the file system can; returns its digest."""
+    target = os.open(staged, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        offset = 0
+        try:
+            while count := os.copy_file_range(source, target, 1 << 30, offset, offset):
+                offset += count
+        except OSError:
+            while chunk := os.pread(source, 1 << 20, offset):
+                os.pwrite(target, chunk, offset)
+                offset += len(chunk)
+        return digests.of_descriptor(target)
+    finally:
+        os.close(target)
+
+

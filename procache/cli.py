@@ -1,0 +1,117 @@
+"""The command line. ``run`` is parsed here, by hand, since a warm hit must cost hardly more than Python's start."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from procache.errors import ProcacheError, UsageError
+
+USAGE = """\
+usage: procache run [options] -- COMMAND [ARG…]     run a command, skipping what has not changed
+       procache explain [RUN | -- COMMAND…]         why things were run, or would be
+       procache log | show [RUN] | stats | clear    runs, one run as a tree, totals, forget everything
+       procache --help | --version
+
+options of run:
+  --refresh         skip nothing, and record everything anew
+  --no-store        skip what is recorded, and record nothing
+  --resume          also skip work whose own results are already in place
+  --cache-dir DIR   the cache folder (default: $PROCACHE_DIR, else ~/.cache/procache)
+  -q, --quiet       no summary;  -v: a summary even when stderr is no terminal
+  --log-file FILE   write a trace log;  --log-level calls|successes|decisions (default: decisions)
+  --debug           tracebacks when procache itself fails
+
+Every verb but run takes --json and --cache-dir; see procache VERB --help.
+"""
+VERBS = ("explain", "log", "show", "stats", "clear")
+FLAGS = {
+    "--refresh": "refresh", "--no-store": "no_store", "--resume": "resume", "--quiet": "quiet", "-q": "quiet", "-v": "verbose",
+    "--verbose": "verbose", "--debug": "debug",
+}  # fmt: skip
+VALUES = {"--cache-dir": "cache_dir", "--log-file": "log_file", "--log-level": "log_level"}
+LEVELS = ("calls", "successes", "decisions")
+
+
+class RunOptions:
+    """What the command line of ``run`` says."""
+
+    __slots__ = ("refresh", "no_store", "resume", "quiet", "verbose", "debug", "cache_dir", "log_file", "log_level", "command")
+
+    def __init__(self) -> None:
+        self.refresh = self.no_store = self.resume = self.quiet = self.verbose = self.debug = False
+        self.cache_dir: str | None = None
+        self.log_file: str | None = None
+        self.log_level = "decisions"
+        self.command: list[bytes] = []
+
+
+def parse_run(args: list[str]) -> RunOptions:
+    """Parse the arguments of ``run``. Raises UsageError."""
+    options = RunOptions()
+    at = 0
+    while at < len(args) and args[at].startswith("-"):
+        word, equals, value = args[at].partition("=")
+        at += 1
+        if word == "--":
+            break
+        if word in FLAGS and not equals:
+            setattr(options, FLAGS[word], True)
+        elif word in VALUES:
+            if not equals:
+                if at >= len(args):
+                    raise UsageError(f"{word} needs a value")
+                value = args[at]
+                at += 1
+            setattr(options, VALUES[word], value)
+        else:
+            raise UsageError(f"run has no option {word!r}{_nearest(word)}; see procache --help")
+    if options.log_level not in LEVELS:
+        raise UsageError(f"--log-level is one of {', '.join(LEVELS)}, not {options.log_level!r}")
+    options.command = [os.fsencode(word) for word in args[at:]]
+    if not options.command or not options.command[0]:
+        raise UsageError("run needs a command: procache run -- COMMAND [ARG…]")
+    return options
+
+
+def _nearest(word: str) -> str:
+    from difflib import get_close_matches
+
+    found = get_close_matches(word, [*FLAGS, *VALUES], 1)
+    return f" (did you mean {found[0]}?)" if found else ""
+
+
+def main(args: list[str]) -> int:
+    """The ``procache`` command; returns its exit status."""
+    try:
+        return _dispatch(args)
+    except ProcacheError as error:
+        print(f"procache: {error}", file=sys.stderr)
+        return error.status
+
+
+def _dispatch(args: list[str]) -> int:
+    if not args:
+        sys.stderr.write(USAGE)
+        return 2
+    verb, rest = args[0], args[1:]
+    if verb == "run":
+        if rest and rest[0] in ("--help", "-h"):
+            print(USAGE, end="")
+            return 0
+        from procache.run import run
+
+        return run(parse_run(rest))
+    if verb in VERBS:
+        from procache import report
+
+        return report.main(verb, rest)
+    if verb in ("--version", "-V"):
+        from procache import __version__
+
+        print(f"procache {__version__}")
+        return 0
+    if verb in ("--help", "-h", "help"):
+        print(USAGE, end="")
+        return 0
+    raise UsageError(f"there is no verb {verb!r}; verbs are run, {', '.join(VERBS)}")

@@ -1,0 +1,179 @@
+"""The warm path: the command of the root, whether a record fits it, and replaying that without tracing.
+
+Everything here is on the path of a warm hit: only what it needs is imported.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from typing import TYPE_CHECKING
+
+from procache import __version__
+from procache.model.command import Command, EnvTables
+from procache.model.match import ALL, match
+from procache.model.policy import Policy
+from procache.model.reasons import Reason, reason
+from procache.model.record import Damaged, Record
+from procache.program import find_program
+from procache.replay import streams as out
+from procache.replay.apply import Replay, ReplayFailed
+from procache.store import journal, memofile, records
+from procache.world import inherited, pseudo
+from procache.world.states import Memo
+from procache.world.view import World
+
+if TYPE_CHECKING:
+    from procache.store.layout import Layout
+
+COMPARED, TOLD = 3, 64
+
+
+class Front:
+    """The root command and what is known of it before anything runs."""
+
+    __slots__ = ("argv", "exe", "env", "command", "policy", "layout", "world", "envs", "extra", "stdin_known", "started")
+
+    def __init__(self, argv: list[bytes], layout: Layout, policy: Policy) -> None:
+        self.started = time.time()
+        self.argv = tuple(argv)
+        self.layout = layout
+        self.policy = policy
+        self.env = own_environment()
+        self.world = World(Memo(lambda memo: memofile.load(layout.memo, memo)))
+        self.envs = EnvTables(policy)
+        self.exe = find_program(argv[0], search_path(self.env))
+        self.stdin_known: tuple[int, bytes] | None = None
+        cwd = os.getcwdb()
+        absolute = self.exe if self.exe.startswith(b"/") else cwd + b"/" + self.exe
+        kinds, self.extra = own_descriptors()
+        self.command = Command(
+            absolute, self.argv, cwd, self.envs.table(self.env), kinds, inherited.own_status_fields(), inherited.attributes("self")
+        )
+
+    def stdin(self) -> tuple[int, bytes] | None:
+        """(offset, digest) of a regular file on descriptor 0."""
+        try:
+            st = os.fstat(0)
+            if not stat.S_ISREG(st.st_mode):
+                return None
+            fd = os.open("/proc/self/fd/0", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return None
+        try:
+            return os.lseek(0, 0, os.SEEK_CUR), self.world.memo.peek(st) or self.world.memo.digest_open(fd, st)
+        except Exception:  # changing or unreadable: no record fits
+            return None
+        finally:
+            os.close(fd)
+
+    def fitting(self, misses: list[Reason]) -> Record | None:
+        """The record that fits now; where none does, ``misses`` gets all reasons."""
+        data = records.read(self.layout, self.command.key)
+        tried: list[Record] = []
+        for _, packed in records.frames(data):
+            try:
+                record = Record.unpack(packed)
+            except Damaged:
+                continue
+            if not match(record, self.world, self.stdin, resume=self.policy.resume).differences:
+                return record
+            tried.append(record)
+        misses += self.differences(tried[:COMPARED]) if tried else [reason("no-record")]
+        return None
+
+    def differences(self, tried: list[Record]) -> list[Reason]:
+        """All differences of the record that comes nearest."""
+        found = [match(record, self.world, self.stdin, resume=self.policy.resume, most=ALL).differences for record in tried]
+        return min(found, key=len)[:TOLD]
+
+    def replay(self, record: Record) -> int:
+        """Put a record in place and write its output; returns the exit status. Raises ReplayFailed, with nothing changed."""
+        replay = Replay(self.layout, self.world, record.effects)
+        blob = out.check(record, self.layout)
+        for fd, _ in record.segments:
+            try:
+                os.fstat(fd)
+            except OSError as error:
+                raise ReplayFailed(f"descriptor {fd} is closed") from error
+        replay.stage()
+        try:
+            replay.commit()
+        except OSError as error:
+            raise ReplayFailed(str(error)) from error
+        if record.stdin_end is not None:
+            os.lseek(0, record.stdin_end, os.SEEK_SET)
+        for fd, data in out.pieces(record, blob):
+            try:
+                out.write_all(fd, data)
+            except BrokenPipeError:
+                return -13
+            except OSError:
+                break  # the program would have met the same error
+        return record.status
+
+    def journal_hit(self, record: Record, status: int, options: dict[str, bool]) -> None:
+        """Write the journal of a run that was one hit; a failure is not the command's."""
+        from procache.events import execution_event, run_event
+
+        now = time.time()
+        run_id = journal.new_run_id(self.started)
+        usage = (record.utime, record.stime, record.maxrss)
+        events = (
+            run_event(run_id, __version__, self.command, self.started, options),
+            execution_event(0, None, self.command, "hit", [], self.started, now, status, usage, record.wall, record.nested),
+            {"t": "end", "ended": now, "status": status, "counts": {"hit": 1, "miss": 0, "uncacheable": 0}},
+        )
+        try:
+            journal.write(journal.path_of(self.layout, run_id), b"".join(map(journal.pack, events)))
+        except OSError:
+            pass
+        memofile.append(self.layout.memo, self.world.memo)
+
+
+def own_environment() -> tuple[bytes, ...]:
+    """The environment as it was given to procache; Python may have added to its own (PEP 538)."""
+    with open("/proc/self/environ", "rb", buffering=0) as file:
+        parts = []
+        while chunk := file.read(1 << 17):
+            parts.append(chunk)
+    return tuple(entry for entry in b"".join(parts).split(b"\0") if entry)
+
+
+def search_path(env: tuple[bytes, ...]) -> bytes:
+    """The value of PATH, or the default that execvp(3) takes."""
+    for entry in env:
+        if entry.startswith(b"PATH="):
+            return entry[5:]
+    return b"/bin:/usr/bin"
+
+
+def own_descriptors() -> tuple[tuple[bytes, ...], list[int]]:
+    """Kinds of procache's own descriptors as a command inherits them, and the numbers above 2."""
+    kinds: list[bytes] = []
+    extra: list[int] = []
+    for fd in (0, 1, 2):
+        try:
+            kind = pseudo.stream_kind(os.fstat(fd))
+        except OSError:
+            kind = b"closed"
+        if kind == b"terminal":
+            from procache.world.terminals import window_size
+
+            kind += window_size(b"/proc/self/fd/%d" % fd)
+        kinds.append(kind)
+    for fd in sorted(int(name) for name in os.listdir("/proc/self/fd")):
+        if fd > 2 and _inheritable(fd):
+            st = os.fstat(fd)
+            kinds.append(b"%d:%b" % (fd, pseudo.stream_kind(st)))
+            if not stat.S_ISDIR(st.st_mode):
+                extra.append(fd)
+    return tuple(kinds), extra
+
+
+def _inheritable(fd: int) -> bool:
+    try:
+        return os.get_inheritable(fd)
+    except OSError:
+        return False

@@ -1,0 +1,51 @@
+"""The closed vocabulary of facts: which side of a path an execution looked at.
+
+A fact is (path, aspect, value). The numbers are stored in records, so they are never reused;
+a new aspect gets a new number. Aspects from TYPE to CONTENT form a chain: each says everything
+that the ones before it say, so only the strongest is kept for a path.
+"""
+
+from __future__ import annotations
+
+ABSENT = 0  # value: errno of the failed look (ENOENT, ENOTDIR, ELOOP, EACCES)
+TYPE = 1  # value: file type bits (S_IFMT): folders walked through, names only tested for existence
+OWNER = 2  # value: (mode, uid, gid): a folder that was stat'ed, a file about to be overwritten
+META = 3  # value: the State without a digest that counts: stat, lstat, statx, access
+CONTENT = 4  # value: the State with its digest: opened for reading, executed, changed in part
+TARGET = 5  # value: link text
+LISTING = 6  # value: digest of the sorted (name, type) pairs of a folder
+WRITABLE = 7  # value: (mode, uid, gid): absent, or a regular file that is already so
+REPLACEABLE = 8  # value: None: absent or anything but a folder (the target of a rename)
+FS = 9  # value: type number of the file system (statfs f_type)
+PSEUDO = 10  # value: digest of the stable part of a file of /proc or /sys
+XATTR = 11  # value: digest of all extended attributes
+STDIN = 12  # value: (offset, digest): a regular file inherited as a descriptor; the path is b"0"
+
+NAMES = {
+    ABSENT: "absent",
+    TYPE: "type",
+    OWNER: "owner",
+    META: "meta",
+    CONTENT: "content",
+    TARGET: "target",
+    LISTING: "listing",
+    WRITABLE: "writable",
+    REPLACEABLE: "replaceable",
+    FS: "fs",
+    PSEUDO: "pseudo",
+    XATTR: "xattr",
+    STDIN: "stream",
+}
+
+#: Aspects of which a path keeps one, the strongest. ABSENT and TARGET are complete in themselves.
+STRENGTH = {TYPE: 1, OWNER: 2, META: 3, CONTENT: 4, TARGET: 5, ABSENT: 6}
+
+#: Places in a state tuple: (mode, uid, gid, size, nlink, mtime_ns, digest, identity). ``mode`` has its
+#: type bits; ``digest`` is empty where it is not known; ``identity`` is (device, inode, ctime_ns), or None
+#: where the file was too young to be recognised by it.
+MODE, UID, GID, SIZE, NLINK, MTIME, DIGEST, IDENTITY = range(8)
+
+Identity = tuple[int, int, int]
+State = tuple[int, int, int, int, int, int, bytes, "Identity | None"]
+#: A fact as recorded: path, aspect, value, and whether modification times count.
+Fact = tuple[bytes, int, object, bool]

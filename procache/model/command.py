@@ -1,0 +1,95 @@
+"""What names an execution before it runs, and the key made of it."""
+
+from __future__ import annotations
+
+import os
+
+from procache.model.policy import Policy
+from procache import digests
+
+Env = tuple[bytes, ...]
+
+#: The parts of a command, in the order of ``Command.fields`` and with the words that a user sees.
+FIELD_NAMES = ("executable", "arguments", "working folder", "environment", "streams", "inherited state", "attributes")
+
+
+class Command:
+    """Everything that is known of an execution before it runs.
+
+    ``exe``: absolute path as called; ``argv``; ``cwd``: canonical; ``env``: counted entries, sorted;
+    ``streams``: kind of descriptors 0, 1, 2 (b"closed", b"terminal", b"null", b"file", b"pipe" …);
+    ``hidden``: values of ``inherited.FIELDS``; ``attributes``: digest of limits, niceness and the like.
+    """
+
+    __slots__ = ("exe", "argv", "cwd", "env", "streams", "hidden", "attributes", "_key")
+
+    def __init__(
+        self,
+        exe: bytes,
+        argv: tuple[bytes, ...],
+        cwd: bytes,
+        env: EnvTable,
+        streams: tuple[bytes, ...],
+        hidden: tuple[bytes, ...],
+        attributes: bytes,
+    ) -> None:
+        self.exe = exe
+        self.argv = argv
+        self.cwd = cwd
+        self.env = env
+        self.streams = streams
+        self.hidden = hidden
+        self.attributes = attributes
+        self._key = b""
+
+    @property
+    def key(self) -> bytes:
+        """The command key: a digest of all fields."""
+        if not self._key:
+            head = b"%d %d " % (len(self.argv), len(self.streams))
+            parts = (self.exe, self.cwd, self.env.digest, self.attributes.hex().encode(), *self.streams, *self.hidden, *self.argv)
+            self._key = digests.of_bytes(head + b"\0".join(parts))
+        return self._key
+
+    @property
+    def program(self) -> bytes:
+        """Base name of the executable, by which policies name it."""
+        return os.path.basename(self.exe)
+
+    def fields(self) -> tuple[object, ...]:
+        """The stored form: plain values, environment as its digest only."""
+        return (self.exe, self.argv, self.cwd, self.env.digest, self.streams, self.hidden, self.attributes)
+
+
+class EnvTable:
+    """A filtered environment: sorted entries and their digest. Entries with values stay in memory."""
+
+    __slots__ = ("entries", "digest")
+
+    def __init__(self, entries: Env, digest: bytes) -> None:
+        self.entries = entries
+        self.digest = digest
+
+    def names(self) -> list[tuple[bytes, bytes]]:
+        """(name, digest of the value) of each entry: what may be stored of an environment."""
+        pairs = (entry.partition(b"=") for entry in self.entries)
+        return [(name, digests.of_bytes(value)[1:9]) for name, _, value in pairs]
+
+
+class EnvTables:
+    """Makes ``EnvTable`` values, one per distinct environment."""
+
+    __slots__ = ("policy", "known")
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.known: dict[Env, EnvTable] = {}
+
+    def table(self, raw: Env) -> EnvTable:
+        """The table of a raw environment (``NAME=value`` entries in any order)."""
+        table = self.known.get(raw)
+        if table is None:
+            entries = tuple(sorted(filter(self.policy.counts, raw)))
+            table = EnvTable(entries, digests.of_bytes(b"\0".join(entries)).hex().encode())
+            self.known[raw] = table
+        return table

@@ -1,0 +1,130 @@
+"""Does a recorded execution fit the world as it is now? Every branch says its reason.
+
+``run``, ``check`` and ``explain`` use the same function; only the number of differences that they
+want to hear of is not the same.
+"""
+
+from __future__ import annotations
+
+import errno
+import stat
+from typing import TYPE_CHECKING
+
+from procache.model import effects as fx
+from procache.model.aspects import DIGEST, LISTING, NAMES, REPLACEABLE, STDIN, WRITABLE, Fact
+from procache.model.reasons import Reason, reason
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+
+    from procache.model.record import Record
+    from procache.world.view import World
+
+    #: Gives (offset, digest) of the regular file on descriptor 0, or None where it is something else.
+    Stdin = Callable[[], tuple[int, bytes] | None]
+
+ALL = 1 << 30
+
+
+class Match:
+    """The outcome of a comparison: ``differences`` is empty for a hit, and then ``facts`` are as of now."""
+
+    __slots__ = ("differences", "facts")
+
+    def __init__(self) -> None:
+        self.differences: list[Reason] = []
+        self.facts: list[Fact] = []
+
+
+def match(record: Record, world: World, stdin: Stdin, *, resume: bool = False, most: int = 1) -> Match:
+    """Compare a record with the world; stops after ``most`` differences.
+
+    With ``resume``, a fact also holds where the record's own effects have changed the path and it
+    shows exactly those effects: the work is done.
+    """
+    result = Match()
+    done = Done(record, world) if resume else None
+    for fact in record.facts:
+        path, aspect, value, _ = fact
+        if aspect == STDIN:
+            now = stdin()
+            difference: object = None if now == value else (now or "not a regular file")
+            fresh = fact
+        else:
+            st = world.look(path)
+            difference = _weak(aspect, value, st) if aspect in _WEAK else world.differs(fact, st)
+            if difference is not None and done is not None and done.excuses(fact, st):
+                difference = None
+            fresh = fact if difference is not None else world.refreshed(fact, st)
+        if difference is None:
+            result.facts.append(fresh)
+            continue
+        result.differences.append(reason("fact-differs", path=path, aspect=NAMES[aspect], recorded=value, current=difference))
+        if len(result.differences) >= most:
+            break
+    return result
+
+
+_WEAK = frozenset((WRITABLE, REPLACEABLE))
+
+
+def _weak(aspect: int, value: object, st: os.stat_result | int) -> object:
+    """None when a path may be written over, or replaced, with the recorded outcome."""
+    if isinstance(st, int):
+        return None if st == errno.ENOENT else errno.errorcode.get(st, str(st))
+    if aspect == REPLACEABLE:
+        return "a folder" if stat.S_ISDIR(st.st_mode) else None
+    if not stat.S_ISREG(st.st_mode):
+        return "not a regular file"
+    owner = (st.st_mode, st.st_uid, st.st_gid)
+    return None if value is None or value == owner else owner
+
+
+class Done:
+    """Tells whether what a fact no longer shows is just the record's own work, already in place."""
+
+    __slots__ = ("effects", "world", "folders")
+
+    def __init__(self, record: Record, world: World) -> None:
+        self.world = world
+        self.effects = {effect[fx.PATH]: effect for effect in record.effects}
+        self.folders: dict[bytes, list[fx.Effect]] = {}
+        for effect in record.effects:
+            self.folders.setdefault(effect[fx.PATH].rpartition(b"/")[0] or b"/", []).append(effect)
+
+    def excuses(self, fact: Fact, st: os.stat_result | int) -> bool:
+        """True when the path of ``fact`` shows exactly the effect that the record has on it."""
+        path, aspect, value, _ = fact
+        if aspect == LISTING:
+            return self._listing(path, value)
+        effect = self.effects.get(path)
+        return effect is not None and self.shows(effect, st)
+
+    def shows(self, effect: fx.Effect, st: os.stat_result | int) -> bool:
+        """True when a path is in the state in which the effect left it."""
+        path, kind, _, state = effect[: fx.SET_MTIME]
+        if isinstance(st, int):
+            return kind == fx.GONE
+        owner = (st.st_mode, st.st_uid, st.st_gid)
+        if kind in (fx.DIR, fx.FIFO):
+            return owner == state[:3]  # type: ignore[index]
+        if kind == fx.LINK:
+            return self.world.value(0, path, st)[1] == state
+        if kind not in (fx.FILE, fx.KEPT) or owner != state[:3] or st.st_size != state[3]:  # type: ignore[index]
+            return False
+        return self.world.file_state(path, st)[DIGEST] == state[DIGEST]  # type: ignore[index]
+
+    def _listing(self, folder: bytes, value: object) -> bool:
+        """True when the folder had the recorded entries before the record's effects on it."""
+        try:
+            entries = self.world.entries(folder)
+        except OSError:
+            return False
+        for effect in self.folders.get(folder, ()):
+            name = effect[fx.PATH].rpartition(b"/")[2]
+            if effect[fx.PRIOR]:
+                entries[name] = effect[fx.PRIOR]
+            else:
+                entries.pop(name, None)
+        return self.world.listing_digest(entries) == value

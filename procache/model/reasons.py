@@ -1,0 +1,90 @@
+"""Why an execution was not skipped, or must not be recorded: the closed list, with its words.
+
+A reason travels as a plain dict (``code`` and optional ``path``, ``aspect``, ``recorded``,
+``current``, ``detail``), so that the journal can hold it as it is. ``sentence`` gives the words.
+"""
+
+from __future__ import annotations
+
+import os
+
+Reason = dict[str, object]
+
+# -- misses: nothing recorded fits ------------------------------------------------------------
+MISSES = {
+    "no-record": "nothing is recorded for this command",
+    "refresh": "--refresh was asked for",
+    "fact-differs": "{path}: {aspect} differs (recorded {recorded}, now {current})",
+    "command-differs": "{aspect} differs (recorded {recorded}, now {current})",
+    "replay-failed": "a stored result could not be put in place: {detail}",
+    "blob-missing": "a stored output is no longer in the store: {path}",
+    "entry-unusable": "the call could not be rewritten here: {detail}",
+}
+
+# -- taints: the execution ran, and must not be recorded ------------------------------------------
+TAINTS = {
+    "never-cache": "{detail} is on the list of programs whose point is to differ",
+    "never-skipped": "{detail} is run for the time that it takes",
+    "anonymous-program": "it runs a program that has no path ({detail})",
+    "unknown-program": "{path} is in a format that procache does not know",
+    "failed": "it ended with status {detail}, and only success is to be stored",
+    "network": "it uses the network ({detail})",
+    "socket": "it talks to a socket outside the command ({detail})",
+    "reads-stream": "it reads descriptor {detail}, which the command did not open",
+    "seeks-stream": "it moves or changes an output that it inherited ({detail})",
+    "inherited-descriptor": "it inherits descriptor {detail}, which cannot be followed",
+    "stream-escapes": "it passes on an inherited descriptor in a way that cannot be followed ({detail})",
+    "device": "it uses the device {path}",
+    "pseudo-file": "it reads {path}, which changes by itself",
+    "ptrace": "it traces or reads another process ({detail})",
+    "namespace": "it changes namespaces, mounts or its root ({detail})",
+    "credentials": "it changes its user, group or capabilities ({detail})",
+    "privileged": "it makes a privileged call ({detail})",
+    "outside-process": "it signals or changes a process outside the command ({detail})",
+    "ipc": "it uses System V or POSIX IPC ({detail})",
+    "async-io": "it does input or output that cannot be seen ({detail})",
+    "shared-mapping": "it writes to a file by a shared mapping that cannot be followed ({path})",
+    "watch": "it watches files for changes ({detail})",
+    "seccomp": "it installs a system call filter of its own",
+    "file-handle": "it opens files by handle",
+    "unknown-syscall": "it makes a system call that procache does not know ({detail})",
+    "foreign-architecture": "it makes system calls of another architecture ({detail})",
+    "unreadable": "its memory or its descriptors cannot be read ({detail})",
+    "setuid": "{path} runs with another user's or group's rights",
+    "signal": "it ended by signal {detail}",
+    "changed-outside": "{path} was changed by something else while it ran",
+    "conflict": "{path} was also written by another execution at the same time",
+    "special-file": "it leaves a {detail} behind: {path}",
+    "hard-link": "{path} has other hard links outside what it changed",
+    "deleted-cwd": "its working folder no longer exists",
+    "child": "a part of it is not cacheable: {detail}",
+    "survivor": "a process of it was still running when procache stopped",
+    "internal": "procache failed while following it: {detail}",
+    "store": "its result could not be stored: {detail}",
+    "too-many": "it touches more paths than the limit ({detail})",
+}
+
+WORDS = {**MISSES, **TAINTS}
+
+
+def reason(code: str, **fields: object) -> Reason:
+    """Make a reason. ``code`` must be in the list; a spelling mistake fails here, not in a report."""
+    if code not in WORDS:
+        raise KeyError(code)
+    return {"code": code, **fields}
+
+
+def printable(value: object) -> str:
+    """Text of any value in a reason: bytes as file names, numbers plainly, containers by element."""
+    if isinstance(value, bytes):
+        return os.fsdecode(value).encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, (tuple, list)):
+        return "(" + ", ".join(printable(item) for item in value) + ")"
+    return "nothing" if value is None else str(value)
+
+
+def sentence(why: Reason) -> str:
+    """The words that a user sees for one reason; never raises on a reason read from a journal."""
+    template = WORDS.get(str(why.get("code")), "{code} {path} {detail}")
+    fields = {name: printable(why.get(name, "?")) for name in ("code", "path", "aspect", "recorded", "current", "detail")}
+    return template.format_map(fields)

@@ -1,0 +1,85 @@
+"""A finished execution as it is stored: plain values, and their packed form."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgpack
+
+from procache import digests
+
+if TYPE_CHECKING:
+    from procache.model.aspects import Fact
+    from procache.model.effects import Effect
+
+#: Changes with the meaning of the packed fields; a record of another number is a miss.
+FORMAT = 1
+
+
+class Damaged(Exception):
+    """Raised when bytes are not a record of this format; the caller treats that as a miss."""
+
+
+class Record:
+    """What an execution depended on and did.
+
+    ``command``: stored fields of the command. ``facts``: (path, aspect, value, times count).
+    ``effects``: see ``effects.Effect``. ``segments``: (descriptor, length) of each piece of stream
+    output in order; ``data``: all pieces joined, or None where they are the blob ``data_digest``.
+    ``stdin_end``: offset at which an inherited file on descriptor 0 was left, or None. ``status``:
+    exit status. ``wall``, ``utime``, ``stime``: seconds; ``maxrss``: KiB. ``nested``: executions in
+    this subtree. ``children``: command keys of the direct children. ``stored``: seconds since 1970.
+    """
+
+    __slots__ = (
+        "command", "facts", "effects", "segments", "data", "data_digest", "stdin_end", "status", "wall", "utime", "stime",
+        "maxrss", "nested", "children", "stored",
+    )  # fmt: skip
+
+    def __init__(self, *values: object) -> None:
+        for name, value in zip(self.__slots__, values, strict=True):
+            setattr(self, name, value)
+
+    if TYPE_CHECKING:
+        command: tuple[object, ...]
+        facts: list[Fact]
+        effects: list[Effect]
+        segments: list[tuple[int, int]]
+        data: bytes | None
+        data_digest: bytes
+        stdin_end: int | None
+        status: int
+        wall: float
+        utime: float
+        stime: float
+        maxrss: int
+        nested: int
+        children: list[bytes]
+        stored: float
+
+    def values(self) -> tuple[object, ...]:
+        """The fields in order, as they are packed."""
+        return tuple(getattr(self, name) for name in self.__slots__)
+
+    def pack(self) -> bytes:
+        """The packed form."""
+        packed: bytes = msgpack.packb((FORMAT, *self.values()))
+        return packed
+
+    def identity(self) -> bytes:
+        """Digest of what tells variants of one command apart: their facts."""
+        plain = [(path, aspect, value[:4] + value[6:7] if isinstance(value, tuple) and len(value) == 8 else value) for path, aspect, value, _ in self.facts]
+        return digests.of_bytes(msgpack.packb(plain))
+
+    @classmethod
+    def unpack(cls, packed: bytes) -> Record:
+        """The record in ``packed``. Raises Damaged when it is anything else."""
+        try:
+            values = msgpack.unpackb(packed, use_list=False, raw=False, strict_map_key=False)
+            if values[0] != FORMAT:
+                raise Damaged(f"format {values[0]!r}")
+            return cls(*values[1:])
+        except Damaged:
+            raise
+        except Exception as error:  # msgpack raises whatever its input makes it raise
+            raise Damaged(str(error)) from error

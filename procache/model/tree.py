@@ -1,0 +1,411 @@
+"""The rules by which looks and changes become facts and effects, for an execution and all its ancestors.
+
+For each execution the first look at a path that it (with its descendants) has not yet changed is its
+fact; later looks are internal. A change first records what it depends on, then marks the path as
+touched. Because every event is attributed to the whole chain, an ancestor knows at least what its
+descendants know: wherever one execution has nothing to learn, nor have those above it.
+"""
+
+from __future__ import annotations
+
+import errno
+import stat
+from typing import TYPE_CHECKING
+
+from procache.model.aspects import (
+    ABSENT,
+    CONTENT,
+    LISTING,
+    META,
+    OWNER,
+    PSEUDO,
+    REPLACEABLE,
+    STRENGTH,
+    TARGET,
+    TYPE,
+    WRITABLE,
+    XATTR,
+    Fact,
+)
+from procache.model.execution import Execution, Touch
+from procache.model.reasons import reason
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable
+
+    from procache.world.view import World
+
+    Look = os.stat_result | int
+
+DIR = stat.S_IFDIR
+_UNREADABLE = object()
+
+
+class Tree:
+    """Applies events to executions. ``world`` answers what a path holds now."""
+
+    __slots__ = ("world", "writers", "holds_open")
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        #: tells whether an execution has a path open at this moment; without a kernel to ask, it may
+        self.holds_open: Callable[[Execution, bytes], bool] = lambda ex, path: True
+        #: path -> executions still alive that changed it themselves (not through descendants)
+        self.writers: dict[bytes, list[Execution]] = {}
+
+    # -- looks -----------------------------------------------------------------------------------
+
+    def look(self, ex: Execution, path: bytes, aspect: int, st: Look, *, timed: bool = False) -> None:
+        """``ex`` looks at ``aspect`` (TYPE … CONTENT) of ``path``, which now is as ``st`` shows.
+
+        ``timed``: the modification time is an input whatever the program is.
+        """
+        timed = timed or ex.timed or (ex.timed_stats and aspect == META)
+        wanted = STRENGTH[aspect]
+        if path in self.writers:
+            self._read_while_written(ex, path)
+        answer: tuple[int, object] | None = None
+        node: Execution | None = ex
+        while node is not None:
+            if path in node.touched or (node.made and _inside(path, node.made)):
+                return
+            known = node.states.get(path)
+            if known is not None and STRENGTH[known[0]] >= wanted and (known[2] or not timed):
+                return
+            if answer is None:
+                answer = self._answer(ex, path, aspect, st)
+                if answer is None:
+                    return
+            if known is not None:
+                self._learn_more(node, path, known, answer, timed)
+            else:
+                node.states[path] = (answer[0], answer[1], timed)
+            node = node.parent
+
+    def _answer(self, ex: Execution, path: bytes, aspect: int, st: Look) -> tuple[int, object] | None:
+        try:
+            return self.world.value(aspect, path, st)
+        except OSError as error:
+            why = reason("unreadable", detail=f"{path!r}: {error.strerror}")
+        except self.world_changed() as _:
+            why = reason("changed-outside", path=path)
+        self.taint(ex, why)
+        return None
+
+    @staticmethod
+    def world_changed() -> type[Exception]:
+        """The exception by which a world says that a file changed under its eyes."""
+        from procache.world.states import ChangedWhileReading
+
+        return ChangedWhileReading
+
+    def _learn_more(
+        self, node: Execution, path: bytes, known: tuple[int, object, bool], answer: tuple[int, object], timed: bool
+    ) -> None:
+        """Replace a fact by a stronger one, if both were seen of the same, unchanged thing."""
+        if not self.world.unchanged(known[0], path, known[1]):
+            node.taint(reason("changed-outside", path=path))
+        stronger = answer if STRENGTH[answer[0]] > STRENGTH[known[0]] else known
+        node.states[path] = (stronger[0], stronger[1], known[2] or timed)
+
+    def look_at_way(self, ex: Execution, way: object, folders: Iterable[bytes], links: Iterable[bytes]) -> None:
+        """``ex`` walks through ``folders`` and ``links``; ``way`` is a token that names this walk."""
+        if way in ex.walks:
+            return
+        for folder in folders:
+            self.look(ex, folder, TYPE, self.world.look(folder))
+        for link in links:
+            self.look(ex, link, TARGET, self.world.look(link))
+        node: Execution | None = ex
+        while node is not None and way not in node.walks:
+            node.walks.add(way)
+            node = node.parent
+
+    def look_listing(self, ex: Execution, path: bytes) -> None:
+        """``ex`` lists a folder: its entries as they were before the execution changed any."""
+        key = (path, LISTING)
+        entries: dict[bytes, int] | None = None
+        for node in ex.chain():
+            if key in node.extras or path in node.touched or (node.made and _inside(path, node.made)):
+                return
+            if entries is None:
+                try:
+                    entries = self.world.entries(path)
+                except OSError as error:
+                    self.look(ex, path, TYPE, error.errno or errno.EACCES)
+                    return
+            node.extras[key] = self.world.listing_digest(before(node, path, entries))
+
+    def look_extra(self, ex: Execution, path: bytes, aspect: int, value: object = None) -> None:
+        """``ex`` looks at a PSEUDO, XATTR or FS aspect; ``value`` where it is already known."""
+        key = (path, aspect)
+        for node in ex.chain():
+            if key in node.extras or (aspect != PSEUDO and path in node.touched):
+                return
+            if value is None:
+                value = self.world.extra(aspect, path)
+            node.extras[key] = value
+
+    # -- changes ---------------------------------------------------------------------------------
+
+    def touch(
+        self, ex: Execution, path: bytes, st: Look, *, replaced: bool = False, set_mtime: int | None = None, skipped: bool = False
+    ) -> None:
+        """Mark ``path`` as changed by ``ex`` and all above it; what it depended on is recorded already.
+
+        ``skipped``: by a child of ``ex`` that was skipped, and so has ended already.
+        """
+        prior = 0 if type(st) is int else stat.S_IFMT(st.st_mode)  # type: ignore[union-attr]
+        for node in ex.chain():
+            touch = node.touched.get(path)
+            if touch is None:
+                touch = node.touched[path] = Touch(prior)
+                folder, _, name = path.rpartition(b"/")
+                node.touched_in.setdefault(folder or b"/", []).append(name)
+            touch.set_mtime = set_mtime
+            if replaced:
+                touch.replaced = True
+        self._written(ex, path, skipped)
+
+    def write_over(self, ex: Execution, path: bytes, st: Look, *, same_owner: bool = True) -> None:
+        """``ex`` opens ``path`` and drops what it held (O_CREAT | O_TRUNC).
+
+        It depends only on "nothing there, or a regular file that a fresh creation would equal";
+        ``same_owner`` is False where an existing file has another mode or owner than that.
+        """
+        if type(st) is int and st != errno.ENOENT:
+            return self.look(ex, path, TYPE, st)
+        if type(st) is not int and not stat.S_ISREG(st.st_mode):  # type: ignore[union-attr]
+            return self.look(ex, path, TYPE, st)
+        for node in ex.chain():
+            if path in node.touched or (node.made and _inside(path, node.made)) or path in node.states:
+                continue
+            if same_owner:
+                node.extras[(path, WRITABLE)] = None
+            else:
+                node.states[path] = (OWNER, (st.st_mode, st.st_uid, st.st_gid), False)  # type: ignore[union-attr]
+        self.touch(ex, path, st)
+
+    def write_into(self, ex: Execution, path: bytes, st: Look, *, set_mtime: int | None = None) -> None:
+        """``ex`` changes a part of what is at ``path``, or creates it: all of it is an input."""
+        self.look(ex, path, CONTENT, st)
+        self.touch(ex, path, st, set_mtime=set_mtime)
+
+    def create(self, ex: Execution, path: bytes, st: Look, *, folder: bool = False) -> None:
+        """``ex`` makes a name that must not exist (mkdir, O_EXCL, symlink, link, mknod)."""
+        self.look(ex, path, TYPE, st)
+        if st == errno.ENOENT:
+            self.touch(ex, path, st, replaced=True)
+            if folder:
+                for node in ex.chain():
+                    node.made.add(path)
+
+    def remove(self, ex: Execution, path: bytes, st: Look, *, folder: bool = False) -> None:
+        """``ex`` removes a name (unlink, rmdir): it depends on its existence and type, a folder's on being empty."""
+        self.look(ex, path, TYPE, st)
+        if type(st) is int or stat.S_ISDIR(st.st_mode) != folder:  # type: ignore[union-attr]
+            return
+        if folder:
+            self.look_listing(ex, path)
+            for node in ex.chain():
+                node.made.discard(path)
+        self.touch(ex, path, st, replaced=True)
+
+    def move(self, ex: Execution, old: bytes, old_st: Look, new: bytes, new_st: Look, *, exchange: bool = False) -> None:
+        """``ex`` renames ``old`` to ``new``, with all that is below a folder."""
+        self._look_whole(ex, old, old_st)
+        if type(old_st) is int or old == new:
+            return
+        if exchange:
+            self._look_whole(ex, new, new_st)
+        else:
+            self._give_way(ex, new, new_st)
+        self._move_tree(ex, old, old_st, new)
+        if exchange and type(new_st) is not int:
+            self._move_tree(ex, new, new_st, old)
+        self._move_one(ex, old, old_st, new, new_st, exchange=exchange)
+
+    def _look_whole(self, ex: Execution, path: bytes, st: Look) -> None:
+        """All of a file is an input, time and extended attributes too: a rename takes them along."""
+        self.look(ex, path, CONTENT, st, timed=True)
+        if type(st) is not int and stat.S_ISREG(st.st_mode):  # type: ignore[union-attr]
+            self.look_extra(ex, path, XATTR)
+
+    def _move_one(self, ex: Execution, old: bytes, old_st: Look, new: bytes, new_st: Look, *, exchange: bool = False) -> None:
+        """Mark both names; what is known of the file's time and attributes goes with it."""
+        carried = [(node, carried_by(node, old, old_st), carried_by(node, new, new_st)) for node in ex.chain()]
+        self.touch(ex, old, old_st, replaced=True)
+        self.touch(ex, new, new_st, replaced=True)
+        for node, of_old, of_new in carried:
+            node.touched[new].set_mtime, node.touched[new].xattrs = of_old
+            if exchange:
+                node.touched[old].set_mtime, node.touched[old].xattrs = of_new
+
+    def _give_way(self, ex: Execution, new: bytes, new_st: Look) -> None:
+        if type(new_st) is not int and stat.S_ISDIR(new_st.st_mode):  # type: ignore[union-attr]
+            self.look(ex, new, TYPE, new_st)
+            return self.look_listing(ex, new)
+        if type(new_st) is int and new_st != errno.ENOENT:
+            return self.look(ex, new, TYPE, new_st)
+        for node in ex.chain():
+            if path_is_new(node, new):
+                node.extras[(new, REPLACEABLE)] = None
+
+    def _move_tree(self, ex: Execution, old: bytes, st: Look, new: bytes) -> None:
+        """Everything below a folder that moves is read here and made there."""
+        if type(st) is int or not stat.S_ISDIR(st.st_mode):  # type: ignore[union-attr]
+            return
+        self.look_listing(ex, old)
+        for name in sorted(self.world.entries(old)):
+            source, target = old + b"/" + name, new + b"/" + name
+            found = self.world.look(source)
+            self._look_whole(ex, source, found)
+            self._move_tree(ex, source, found, target)
+            self._move_one(ex, source, found, target, self.world.look(target))
+        for node in ex.chain():
+            node.made.discard(old)
+            node.made.add(new)
+
+    def link(self, ex: Execution, old: bytes, old_st: Look, new: bytes, new_st: Look) -> None:
+        """``ex`` gives the file ``old`` a second name ``new``."""
+        self.look(ex, old, CONTENT, old_st)
+        self.create(ex, new, new_st)
+        if type(old_st) is not int and new_st == errno.ENOENT:
+            self.touch(ex, old, old_st)
+
+    # -- taints and conflicts ------------------------------------------------------------------------
+
+    def taint(self, ex: Execution, why: dict[str, object], below: Execution | None = None) -> None:
+        """Mark ``ex`` as not to be recorded, and with it all that contain it, up to but not including ``below``."""
+        ex.taint(why)
+        text = part_of(ex, why)
+        node = ex.parent
+        while node is not None and node is not below:
+            node.taint(text)
+            node = node.parent
+
+    def _written(self, ex: Execution, path: bytes, skipped: bool) -> None:
+        writers = self.writers.get(path)
+        if writers is None:
+            if not skipped:
+                self.writers[path] = [ex]
+            return
+        if ex not in writers:
+            for other in writers:
+                if not other.contains(ex) or self.holds_open(other, path):
+                    self._conflict(ex, other, path)
+            if not skipped:
+                writers.append(ex)
+
+    def _conflict(self, one: Execution, other: Execution, path: bytes) -> None:
+        """Two executions alive at once changed ``path``: neither may be recorded, their common ancestor may."""
+        why = reason("conflict", path=path)
+        for node, against in ((one, other), (other, one)):
+            while node is not None and not node.contains(against):
+                node.taint(why)
+                node = node.parent  # type: ignore[assignment]
+
+    def _read_while_written(self, ex: Execution, path: bytes) -> None:
+        for writer in self.writers[path]:
+            node: Execution | None = ex
+            while node is not None and not node.contains(writer) and not writer.contains(node):
+                node.taint(reason("conflict", path=path))
+                node = node.parent
+
+    def forget_writer(self, ex: Execution) -> None:
+        """``ex`` has ended: what it wrote is no longer being written."""
+        for path in ex.touched:
+            writers = self.writers.get(path)
+            if writers is not None and ex in writers:
+                writers.remove(ex)
+                if not writers:
+                    del self.writers[path]
+
+    # -- skipped executions ------------------------------------------------------------------------------
+
+    def fold_facts(self, ex: Execution, facts: list[Fact]) -> None:
+        """Count the facts of a skipped child for the running ``ex``, as if the child had run now.
+
+        ``facts`` carry their present values. Effects follow separately, through ``touch``.
+        """
+        for path, aspect, value, timed in facts:
+            strength = STRENGTH.get(aspect)
+            if strength is None:
+                self._fold_extra(ex, path, aspect, value)
+            else:
+                self._fold_state(ex, path, aspect, value, timed)
+
+    def _fold_state(self, ex: Execution, path: bytes, aspect: int, value: object, timed: bool) -> None:
+        node: Execution | None = ex
+        while node is not None:
+            if path in node.touched or (node.made and _inside(path, node.made)):
+                return
+            known = node.states.get(path)
+            if known is not None and STRENGTH[known[0]] >= STRENGTH[aspect]:
+                if known[2] or not timed:
+                    return
+                node.states[path] = (known[0], known[1], True)
+            elif known is not None:
+                self._learn_more(node, path, known, (aspect, value), timed)
+            else:
+                node.states[path] = (aspect, value, timed)
+            node = node.parent
+
+    def _fold_extra(self, ex: Execution, path: bytes, aspect: int, value: object) -> None:
+        if aspect == LISTING:
+            return self.look_listing(ex, path)
+        for node in ex.chain():
+            if (path, aspect) in node.extras or (aspect != PSEUDO and path in node.touched):
+                return
+            if aspect not in (WRITABLE, REPLACEABLE):
+                node.extras[(path, aspect)] = value
+            elif path_is_new(node, path):
+                node.extras[(path, aspect)] = None
+
+
+def carried_by(node: Execution, path: bytes, st: Look) -> tuple[int | None, bool]:
+    """(time set, attributes set) that go with a file when it is renamed."""
+    touch = node.touched.get(path)
+    if touch is not None:
+        return touch.set_mtime, touch.xattrs
+    if type(st) is int or not stat.S_ISREG(st.st_mode):  # type: ignore[union-attr]
+        return None, False
+    return st.st_mtime_ns, True  # type: ignore[union-attr]
+
+
+def path_is_new(node: Execution, path: bytes) -> bool:
+    """True when ``node`` knows nothing of ``path`` yet, neither as a fact nor as its own work."""
+    return not (path in node.touched or path in node.states or (node.made and _inside(path, node.made)))
+
+
+def part_of(ex: Execution, why: dict[str, object]) -> dict[str, object]:
+    """The reason that an ancestor gets for a taint of ``ex``: which program, and which kind of thing."""
+    if why["code"] == "child":
+        return why
+    return reason("child", detail=(ex.command.program, str(why["code"])))
+
+
+def before(node: Execution, folder: bytes, entries: dict[bytes, int]) -> dict[bytes, int]:
+    """The entries that ``folder`` had before ``node`` changed any of them."""
+    names = node.touched_in.get(folder)
+    if not names:
+        return entries
+    entries = dict(entries)
+    for name in names:
+        prior = node.touched[folder + b"/" + name if folder != b"/" else b"/" + name].prior
+        if prior:
+            entries[name] = prior
+        else:
+            entries.pop(name, None)
+    return entries
+
+
+def _inside(path: bytes, folders: set[bytes]) -> bool:
+    """True when ``path`` lies below one of ``folders``."""
+    at = path.rfind(b"/")
+    while at > 0:
+        if path[:at] in folders:
+            return True
+        at = path.rfind(b"/", 0, at)
+    return False

@@ -1,0 +1,287 @@
+"""Effects put in place, all or nothing.
+
+Everything that can fail is done beside the targets first (staging): content is copied out of the store
+and checked, owners and modes are set. Only then are names changed. Where staging fails nothing has
+changed, and the program runs for real.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from procache import digests
+from procache.model import effects as fx
+from procache.model.aspects import DIGEST, GID, MODE, SIZE, UID, State
+
+if TYPE_CHECKING:
+    from procache.model.effects import Effect
+    from procache.store.layout import Layout
+    from procache.world.view import World
+
+
+class ReplayFailed(Exception):
+    """Raised by staging; nothing has been changed. The message says why."""
+
+
+class Staged:
+    """A file made beside its target: put in place by rename, or poured into a file with other names."""
+
+    __slots__ = ("temporary", "target", "in_place", "set_mtime")
+
+    def __init__(self, temporary: bytes, target: bytes, in_place: bool, set_mtime: int | None) -> None:
+        self.temporary = temporary
+        self.target = target
+        self.in_place = in_place
+        self.set_mtime = set_mtime
+
+
+class Replay:
+    """The effects of one record on their way to their places."""
+
+    __slots__ = ("layout", "world", "effects", "staged", "made", "removed", "touched_up", "linked", "tag", "written")
+
+    def __init__(self, layout: Layout, world: World, effects: list[Effect]) -> None:
+        self.layout = layout
+        self.world = world
+        self.effects = effects
+        self.staged: list[Staged] = []
+        self.made: list[Effect] = []
+        self.removed: list[Effect] = []
+        self.touched_up: list[Effect] = []
+        self.linked: list[Effect] = []
+        self.tag = b""
+        self.written = 0
+
+    # -- staging ------------------------------------------------------------------------------------
+
+    def stage(self) -> None:
+        """Prepare everything. Raises ReplayFailed, with nothing changed."""
+        try:
+            for effect in self.effects:
+                self._stage(effect)
+        except (OSError, ReplayFailed) as error:
+            self.abandon()
+            raise ReplayFailed(str(error)) from error
+
+    def _stage(self, effect: Effect) -> None:
+        path, kind = effect[fx.PATH], effect[fx.KIND]
+        st = self.world.look(path)
+        absent = isinstance(st, int)
+        if kind == fx.FILE:
+            self._stage_file(effect, st)
+        elif kind == fx.GONE:
+            if not absent:
+                self.removed.append(effect)
+        elif kind == fx.HARD:
+            self.linked.append(effect)
+        elif kind == fx.KEPT:
+            if absent:
+                raise ReplayFailed(f"{os.fsdecode(path)} is not there")
+            self.touched_up.append(effect)
+        elif not absent and stat.S_IFMT(st.st_mode) == effect_type(effect):  # type: ignore[union-attr]
+            if kind == fx.LINK and os.readlink(path) != effect[fx.STATE]:
+                self.removed.append(effect)
+                self.made.append(effect)
+            elif kind != fx.LINK:
+                self.touched_up.append(effect)
+        else:
+            if not absent:
+                self.removed.append(effect)
+            self.made.append(effect)
+
+    def _stage_file(self, effect: Effect, st: os.stat_result | int) -> None:
+        path, state = effect[fx.PATH], effect[fx.STATE]
+        assert isinstance(state, tuple)
+        in_place = False
+        if not isinstance(st, int):
+            if stat.S_ISREG(st.st_mode) and st.st_size == state[SIZE] and self._same(path, st, state):
+                self.touched_up.append(effect)
+                return
+            if stat.S_ISDIR(st.st_mode):
+                self.removed.append(effect)
+            in_place = effect[fx.IN_PLACE] and stat.S_ISREG(st.st_mode) and st.st_nlink > 1
+        temporary = self._temporary(path)
+        staged = Staged(temporary, path, in_place, effect[fx.SET_MTIME])
+        self.staged.append(staged)
+        self._copy(state, temporary)
+        self.written += 1
+        set_xattrs(temporary, effect[fx.XATTRS])
+        set_mtime(temporary, effect[fx.SET_MTIME])
+
+    def _same(self, path: bytes, st: os.stat_result, state: State) -> bool:
+        if self.world.same_file(state, st):
+            return True
+        try:
+            return self.world.file_state(path, st)[DIGEST] == state[DIGEST]
+        except Exception:  # unreadable or changing: it is written anew
+            return False
+
+    def _temporary(self, path: bytes) -> bytes:
+        """A new name beside ``path``, or in the nearest folder above it that is there already."""
+        if not self.tag:
+            self.tag = b".procache-%d-%s-" % (os.getpid(), os.urandom(4).hex().encode())
+        folder = path.rpartition(b"/")[0] or b"/"
+        while not os.path.isdir(folder):
+            folder = folder.rpartition(b"/")[0] or b"/"
+        return folder + b"/" + self.tag + b"%d" % len(self.staged)
+
+    def _copy(self, state: State, temporary: bytes) -> None:
+        """A checked copy of a blob, with owner and mode."""
+        source = os.open(self.layout.blob(state[DIGEST]), os.O_RDONLY | os.O_CLOEXEC)
+        target = -1
+        try:
+            target = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            copy_checked(source, target, state)
+            st = os.fstat(target)
+            if (st.st_uid, st.st_gid) != (state[UID], state[GID]):
+                os.fchown(target, state[UID], state[GID])
+            os.fchmod(target, stat.S_IMODE(state[MODE]))
+        finally:
+            os.close(source)
+            if target >= 0:
+                os.close(target)
+
+    def abandon(self) -> None:
+        """Remove what was staged."""
+        for staged in self.staged:
+            with contextlib.suppress(OSError):
+                os.unlink(staged.temporary)
+        self.staged.clear()
+
+    # -- putting in place ---------------------------------------------------------------------------------
+
+    def commit(self) -> None:
+        """Change names, in an order in which each step finds what it needs. May raise OSError half way."""
+        try:
+            for effect in sorted(self.removed, key=_path, reverse=True):
+                remove(effect[fx.PATH])
+            for effect in sorted(self.made, key=_path):
+                make(effect)
+            while self.staged:
+                place(self.staged.pop())
+            for effect in self.linked:
+                link(effect)
+            for effect in sorted(self.made, key=_path, reverse=True):
+                if effect[fx.KIND] == fx.DIR:
+                    touch_up(effect)
+            for effect in sorted(self.touched_up, key=_path, reverse=True):
+                touch_up(effect)
+        finally:
+            self.abandon()
+
+
+def _path(effect: Effect) -> bytes:
+    return effect[fx.PATH]
+
+
+def effect_type(effect: Effect) -> int:
+    """The type bits (S_IFMT) of what an effect leaves."""
+    return {fx.DIR: stat.S_IFDIR, fx.LINK: stat.S_IFLNK, fx.FIFO: stat.S_IFIFO}.get(effect[fx.KIND], stat.S_IFREG)
+
+
+def copy_checked(source: int, target: int, state: State) -> None:
+    """Copy a blob; raises ReplayFailed when it is not what its name says."""
+    size = state[SIZE]
+    if size <= digests.ONE_READ:
+        data = os.read(source, size + 1)
+        if digests.of_bytes(data) != state[DIGEST]:
+            raise ReplayFailed("a stored blob is damaged")
+        os.write(target, data)
+        return
+    offset = 0
+    try:
+        while offset < size and (count := os.copy_file_range(source, target, size - offset, offset, offset)):
+            offset += count
+    except OSError:
+        while chunk := os.pread(source, 1 << 20, offset):
+            os.pwrite(target, chunk, offset)
+            offset += len(chunk)
+    if digests.of_descriptor(target) != state[DIGEST]:
+        raise ReplayFailed("a stored blob is damaged")
+
+
+def set_xattrs(path: bytes, xattrs: fx.Xattrs | None) -> None:
+    """Give a file exactly these extended attributes, where the record has any."""
+    if xattrs is None:
+        return
+    wanted = dict(xattrs)
+    for name in os.listxattr(path, follow_symlinks=False):
+        if os.fsencode(name) not in wanted:
+            os.removexattr(path, name, follow_symlinks=False)
+    for name, value in wanted.items():
+        os.setxattr(path, name, value, follow_symlinks=False)
+
+
+def set_mtime(path: bytes, mtime: int | None) -> None:
+    """Set the time that the program set, if it did."""
+    if mtime == fx.NOW:
+        os.utime(path, follow_symlinks=False)
+    elif mtime is not None:
+        os.utime(path, ns=(mtime, mtime), follow_symlinks=False)
+
+
+def remove(path: bytes) -> None:
+    """Remove a name, whatever it names; a folder must be empty by now."""
+    if stat.S_ISDIR(os.lstat(path).st_mode):
+        os.rmdir(path)
+    else:
+        os.unlink(path)
+
+
+def make(effect: Effect) -> None:
+    """Make a folder, link or FIFO."""
+    path, kind, state = effect[fx.PATH], effect[fx.KIND], effect[fx.STATE]
+    if kind == fx.LINK:
+        assert isinstance(state, bytes)
+        os.symlink(state, path)
+        set_mtime(path, effect[fx.SET_MTIME])
+    elif kind == fx.DIR:
+        os.mkdir(path, 0o700)
+    else:
+        os.mkfifo(path, 0o600)
+        touch_up(effect)
+
+
+def place(staged: Staged) -> None:
+    """Put one staged file in place."""
+    if not staged.in_place:
+        os.rename(staged.temporary, staged.target)
+        return
+    source = os.open(staged.temporary, os.O_RDONLY | os.O_CLOEXEC)
+    target = os.open(staged.target, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        while chunk := os.read(source, 1 << 20):
+            os.write(target, chunk)
+    finally:
+        os.close(source)
+        os.close(target)
+        os.unlink(staged.temporary)
+    set_mtime(staged.target, staged.set_mtime)
+
+
+def link(effect: Effect) -> None:
+    """Make a path another name of the file that an effect names."""
+    path, source = effect[fx.PATH], effect[fx.STATE]
+    assert isinstance(source, bytes)
+    with contextlib.suppress(FileNotFoundError):
+        if os.path.samestat(os.lstat(path), os.lstat(source)):
+            return
+        os.unlink(path)
+    os.link(source, path, follow_symlinks=False)
+
+
+def touch_up(effect: Effect) -> None:
+    """Give what is at a path the recorded owner, mode, attributes and time, where they are not so."""
+    path, state = effect[fx.PATH], effect[fx.STATE]
+    assert isinstance(state, tuple)
+    st = os.lstat(path)
+    if (st.st_uid, st.st_gid) != (state[UID], state[GID]):
+        os.chown(path, state[UID], state[GID], follow_symlinks=False)
+    if st.st_mode != state[MODE]:
+        os.chmod(path, stat.S_IMODE(state[MODE]))
+    set_xattrs(path, effect[fx.XATTRS])
+    if st.st_mtime_ns != effect[fx.SET_MTIME]:
+        set_mtime(path, effect[fx.SET_MTIME])

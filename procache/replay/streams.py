@@ -1,0 +1,75 @@
+"""Writing recorded stream output to descriptors, as the program would have."""
+
+from __future__ import annotations
+
+import array
+import fcntl
+import os
+import stat
+import termios
+from typing import TYPE_CHECKING
+
+from procache import digests
+from procache.replay.apply import ReplayFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from procache.model.record import Record
+    from procache.store.layout import Layout
+
+CHUNK = 1 << 16
+
+
+def check(record: Record, layout: Layout) -> int:
+    """Open the blob of a large stream output (-1 where it is in the record). Raises ReplayFailed."""
+    if record.data is not None:
+        return -1
+    try:
+        fd = os.open(layout.blob(record.data_digest), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise ReplayFailed(f"stream output: {error.strerror}") from error
+    if digests.of_descriptor(fd) != record.data_digest:
+        os.close(fd)
+        raise ReplayFailed("a stored stream output is damaged")
+    return fd
+
+
+def pieces(record: Record, blob: int) -> Iterator[tuple[int, bytes]]:
+    """(descriptor, bytes) in the order in which they were written."""
+    offset = 0
+    for fd, size in record.segments:
+        end = offset + size
+        if record.data is not None:
+            yield fd, record.data[offset:end]
+            offset = end
+        while offset < end:
+            chunk = os.pread(blob, min(CHUNK, end - offset), offset)
+            if not chunk:
+                return
+            yield fd, chunk
+            offset += len(chunk)
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write everything. Raises OSError (EPIPE where the reader is gone)."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def never_blocks(fd: int, size: int) -> bool:
+    """True when a write of ``size`` bytes to ``fd`` cannot wait: a file, /dev/null, or an empty pipe with room."""
+    mode = os.fstat(fd).st_mode
+    if stat.S_ISREG(mode):
+        return True
+    if stat.S_ISCHR(mode):
+        return os.fstat(fd).st_rdev == os.makedev(1, 3)
+    if not stat.S_ISFIFO(mode) or size > 4096:
+        return False
+    queued = array.array("i", [0])
+    try:
+        fcntl.ioctl(fd, termios.FIONREAD, queued)
+    except OSError:
+        return False
+    return queued[0] == 0

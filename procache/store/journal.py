@@ -1,0 +1,38 @@
+"""Writing the journal of a run: msgpack maps, appended as things happen."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+import msgpack
+
+if TYPE_CHECKING:
+    from procache.store.layout import Layout
+
+
+def new_run_id(started: float) -> str:
+    """A run id that sorts by time: YYYYMMDDTHHMMSS.ffffff-PID (UTC)."""
+    whole = time.strftime("%Y%m%dT%H%M%S", time.gmtime(started))
+    return f"{whole}.{int(started % 1 * 1e6):06d}-{os.getpid()}"
+
+
+def path_of(layout: Layout, run_id: str) -> bytes:
+    """Path of the journal of a run."""
+    return layout.runs + b"/" + run_id.encode() + b".journal"
+
+
+def pack(event: dict[str, object]) -> bytes:
+    """One event, packed."""
+    packed: bytes = msgpack.packb(event)
+    return packed
+
+
+def write(path: bytes, packed: bytes) -> None:
+    """Append packed events to a journal. Raises OSError."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(fd, packed)
+    finally:
+        os.close(fd)

@@ -1,0 +1,79 @@
+"""Where things lie in the cache folder, and making sure that it is ours.
+
+    ROOT/v1/records/ab/abcdef…   all records of one command key
+            blobs/ab/xabcdef…    file content by digest
+            runs/RUNID.journal   what one run did
+            tmp/                 files being written; nothing here is ever read back
+            memo                 digests of files by identity
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from procache.errors import StoreError
+
+#: The format of everything in the folder; another format lives beside it in a folder of its own.
+VERSION = b"v1"
+
+
+class Layout:
+    """Paths of one cache folder, all absolute bytes."""
+
+    __slots__ = ("top", "root", "records", "blobs", "runs", "tmp", "memo")
+
+    def __init__(self, top: bytes) -> None:
+        self.top = top
+        self.root = top + b"/" + VERSION
+        self.records = self.root + b"/records"
+        self.blobs = self.root + b"/blobs"
+        self.runs = self.root + b"/runs"
+        self.tmp = self.root + b"/tmp"
+        self.memo = self.root + b"/memo"
+
+    def record(self, key: bytes) -> bytes:
+        """Path of the record file of a command key."""
+        name = key[1:].hex().encode()
+        return self.records + b"/" + name[:2] + b"/" + name
+
+    def blob(self, digest: bytes) -> bytes:
+        """Path of the blob with this digest."""
+        name = digest[1:].hex().encode()
+        return self.blobs + b"/" + name[:2] + b"/" + digest[:1] + name
+
+    def prepare(self) -> None:
+        """Make the folders that are missing. Raises StoreError when the store cannot be used."""
+        try:
+            os.makedirs(self.top, mode=0o700, exist_ok=True)
+            self.check()
+            for folder in (self.root, self.records, self.blobs, self.runs, self.tmp):
+                if not os.path.isdir(folder):
+                    os.makedirs(folder, mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"cannot use the cache folder {os.fsdecode(self.top)}: {error.strerror}; "
+                "name another with --cache-dir or PROCACHE_DIR"
+            ) from error
+
+    def check(self) -> None:
+        """Raise StoreError when the folder belongs to somebody else or others may write to it."""
+        st = os.stat(self.top)
+        name = os.fsdecode(self.top)
+        if not stat.S_ISDIR(st.st_mode):
+            raise StoreError(f"{name} is not a folder; name another with --cache-dir or PROCACHE_DIR")
+        if st.st_uid != os.geteuid():
+            raise StoreError(f"the cache folder {name} belongs to another user (uid {st.st_uid}); use one of your own")
+        if st.st_mode & 0o022:
+            raise StoreError(f"others may write to the cache folder {name}; say: chmod go-w '{name}'")
+
+
+def locate(cache_dir: str | None) -> Layout:
+    """The layout for ``--cache-dir``, else $PROCACHE_DIR, else $XDG_CACHE_HOME/procache, else ~/.cache/procache."""
+    chosen = cache_dir or os.environ.get("PROCACHE_DIR")
+    if not chosen:
+        base = os.environ.get("XDG_CACHE_HOME", "")
+        if not base.startswith("/"):
+            base = os.path.join(os.path.expanduser("~"), ".cache")
+        chosen = os.path.join(base, "procache")
+    return Layout(os.fsencode(os.path.abspath(chosen)))

@@ -1,0 +1,188 @@
+"""Writing to the store, in a process of its own so that the tracer never waits for a disk.
+
+The tracer hands over finished records, the content of outputs, and journal events through a pipe; the
+writer puts blobs before the records that name them. Everything is written to a temporary and renamed,
+so a reader sees a file whole or not at all; checksums tell what a crash tore. The writer outlives a
+killed tracer just long enough to finish what it was handed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import struct
+from typing import TYPE_CHECKING
+
+from procache.store import journal, records
+
+if TYPE_CHECKING:
+    from procache.store.layout import Layout
+
+_HEAD = struct.Struct("<cII")
+RECORD, BLOB, STAGED, EVENT = b"r", b"b", b"s", b"j"
+_PIPE_SIZE = 1 << 20
+
+
+class Writer:
+    """The tracer's end: hands work over. ``finish`` waits until all of it is on disk."""
+
+    __slots__ = ("pipe", "pid", "report", "broken", "seen")
+
+    def __init__(self, layout: Layout, journal_path: bytes, most_variants: int) -> None:
+        reader, self.pipe = os.pipe()
+        self.report, reporter = os.pipe()
+        try:
+            fcntl.fcntl(self.pipe, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
+        except OSError:
+            pass  # a smaller pipe only means less slack
+        self.broken = False
+        self.seen: set[bytes] = set()
+        self.pid = os.fork()
+        if not self.pid:
+            try:
+                os.close(self.pipe)
+                os.close(self.report)
+                _serve(reader, reporter, layout, journal_path, most_variants)
+            finally:
+                os._exit(0)
+        os.close(reader)
+        os.close(reporter)
+
+    def put_record(self, key: bytes, variant: bytes, packed: bytes) -> None:
+        """Store a record under its command key."""
+        self._send(RECORD, key + variant, packed)
+
+    def put_blob(self, digest: bytes, content: bytes) -> None:
+        """Store a blob whose content is at hand."""
+        if digest not in self.seen:
+            self.seen.add(digest)
+            self._send(BLOB, digest, content)
+
+    def put_staged(self, digest: bytes, staged: bytes) -> None:
+        """Store a blob that was already copied to the file ``staged`` in the store's tmp folder."""
+        self.seen.add(digest)
+        self._send(STAGED, digest, staged)
+
+    def event(self, packed: bytes) -> None:
+        """Append an event to the journal of this run."""
+        self._send(EVENT, b"", packed)
+
+    def _send(self, kind: bytes, name: bytes, body: bytes) -> None:
+        if self.broken:
+            return
+        view = memoryview(_HEAD.pack(kind, len(name), len(body)) + name + body)
+        try:
+            while view:
+                view = view[os.write(self.pipe, view) :]
+        except OSError:
+            self.broken = True
+
+    def finish(self) -> str:
+        """Wait for the writer; returns "" or one line that says what was not stored."""
+        os.close(self.pipe)
+        said = b""
+        while chunk := os.read(self.report, 4096):
+            said += chunk
+        os.close(self.report)
+        try:
+            os.waitpid(self.pid, 0)
+        except ChildProcessError:
+            pass  # reaped by the tracer's wait loop
+        if self.broken and not said:
+            return "the writer of the cache ended early; the last results were not stored"
+        return said.decode(errors="replace")
+
+
+def _serve(reader: int, reporter: int, layout: Layout, journal_path: bytes, most: int) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP):
+        signal.signal(number, signal.SIG_IGN)
+    failures: dict[str, int] = {}
+    with open(reader, "rb", buffering=1 << 16) as pipe:
+        while len(head := pipe.read(_HEAD.size)) == _HEAD.size:
+            kind, name_size, body_size = _HEAD.unpack(head)
+            name, body = pipe.read(name_size), pipe.read(body_size)
+            if len(name) != name_size or len(body) != body_size:
+                break  # the tracer was killed in the middle of a message
+            try:
+                _carry_out(layout, journal_path, most, kind, name, body)
+            except OSError as error:
+                failures[error.strerror] = failures.get(error.strerror, 0) + 1
+    if failures:
+        parts = ", ".join(f"{count} × {text}" for text, count in failures.items())
+        os.write(reporter, f"not everything could be stored ({parts})".encode()[:4000])
+
+
+def _carry_out(layout: Layout, journal_path: bytes, most: int, kind: bytes, name: bytes, body: bytes) -> None:
+    if kind == RECORD:
+        add_record(layout, name[:17], name[17:], body, most)
+    elif kind == BLOB:
+        add_blob(layout, name, body)
+    elif kind == STAGED:
+        place(body, layout.blob(name))
+    elif kind == EVENT:
+        journal.write(journal_path, body)
+
+
+def add_record(layout: Layout, key: bytes, variant: bytes, packed: bytes, most: int) -> None:
+    """Read, merge and replace one record file under a lock; without the lock where flock is refused."""
+    path = layout.record(key)
+    folder = os.path.dirname(path)
+    lock = _lock(folder)
+    try:
+        write_file(layout, path, records.merged(records.read(layout, key), variant, packed, most))
+    finally:
+        if lock >= 0:
+            os.close(lock)
+
+
+def _lock(folder: bytes) -> int:
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+    try:
+        fd = os.open(folder + b"/.lock", flags, 0o600)
+    except FileNotFoundError:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        fd = os.open(folder + b"/.lock", flags, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+    except OSError:
+        pass  # a file system without locks: a rare lost variant, never a torn file
+    return fd
+
+
+def add_blob(layout: Layout, digest: bytes, content: bytes) -> None:
+    """Write a blob unless it is there already."""
+    path = layout.blob(digest)
+    try:
+        if os.stat(path).st_size == len(content):
+            return
+    except OSError:
+        pass
+    write_file(layout, path, content)
+
+
+def write_file(layout: Layout, path: bytes, content: bytes) -> None:
+    """Write a file of the store whole: a temporary of this process, then rename."""
+    staged = temporary(layout)
+    fd = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        view = memoryview(content)
+        while view:
+            view = view[os.write(fd, view) :]
+    finally:
+        os.close(fd)
+    place(staged, path)
+
+
+def temporary(layout: Layout) -> bytes:
+    """A new path in the store's tmp folder, unique among all hosts that share the store."""
+    return layout.tmp + b"/w%d-%s" % (os.getpid(), os.urandom(8).hex().encode())
+
+
+def place(staged: bytes, path: bytes) -> None:
+    """Rename a finished temporary to its place, making the folder at need."""
+    try:
+        os.rename(staged, path)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        os.rename(staged, path)

@@ -1,0 +1,322 @@
+"""The decision at each exec: skip it, or let it run as a new execution; and what happens at its end."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from typing import TYPE_CHECKING
+
+from procache.capture.capture import Capture
+from procache.events import execution_event
+from procache.model.aspects import CONTENT, OWNER
+from procache.model.command import Command, EnvTables
+from procache.model.execution import HIT, MISS, UNCACHEABLE, Execution
+from procache.model.match import ALL, match
+from procache.model.reasons import Reason, reason
+from procache.model.record import Damaged, Record
+from procache.store import journal, records
+from procache.tracer.calls import PathCalls
+from procache.tracer.fds import Inherited, stdin_now
+from procache.tracer.programs import FOREIGN, MAX_SCRIPTS, NATIVE, OTHER, SCRIPT, Programs
+from procache.tracer.skip import Skip
+from procache.tracer.tracee import Tracee, signed
+from procache.world import inherited as world_inherited
+
+if TYPE_CHECKING:
+    from procache.model.policy import Policy
+    from procache.model.tree import Tree
+    from procache.store.layout import Layout
+    from procache.store.writer import Writer
+    from procache.tracer.streamcalls import StreamCalls
+    from procache.tracer.tracelog import TraceLog
+    from procache.tracer.watch import Watcher
+
+Args = tuple[int, ...]
+AT_EMPTY_PATH = 0x1000
+#: How many variants are compared in full when none fits, to say why; and how many differences are told.
+COMPARED, TOLD = 3, 64
+#: Signals that come from outside or from a clock: what contains such a death is not to be trusted either.
+FROM_OUTSIDE = frozenset((1, 2, 3, 9, 14, 15, 24))
+
+
+class Pending:
+    """An exec about to be made: what is known of it before, and why it may not be recorded."""
+
+    __slots__ = ("command", "inherited", "path", "taints", "misses")
+
+    def __init__(self, command: Command, inherited: Inherited, path: bytes) -> None:
+        self.command = command
+        self.inherited = inherited
+        self.path = path
+        self.taints: list[Reason] = []
+        self.misses: list[Reason] = []
+
+
+class Execs:
+    """Starts, skips and finishes executions. ``root`` is the command of the first exec, already looked up."""
+
+    __slots__ = (
+        "policy", "layout", "writer", "tree", "paths", "streams", "watcher", "capture", "envs", "programs", "root", "root_misses",
+        "refresh", "no_store", "count", "counts", "outside", "skip", "saved", "root_execution", "log",
+    )  # fmt: skip
+
+    def __init__(
+        self, policy: Policy, layout: Layout, writer: Writer, tree: Tree, paths: PathCalls, streams: StreamCalls, watcher: Watcher,
+        envs: EnvTables, root: Command, root_misses: list[Reason], *, refresh: bool, no_store: bool,
+    ) -> None:  # fmt: skip
+        self.policy = policy
+        self.layout = layout
+        self.writer = writer
+        self.tree = tree
+        self.paths = paths
+        self.streams = streams
+        self.watcher = watcher
+        self.capture = Capture(tree, layout, None if no_store else writer)
+        self.envs = envs
+        self.programs = Programs()
+        self.root = root
+        self.root_misses = root_misses
+        self.refresh = refresh
+        self.no_store = no_store
+        self.count = 0
+        self.counts = {HIT: 0, MISS: 0, UNCACHEABLE: 0}
+        #: stands for procache itself, above the root: nothing of it is recorded
+        self.outside = Execution(-1, None, root, -1, 0.0)
+        self.skip = Skip(layout, tree, paths, streams)
+        self.saved = 0.0
+        self.root_execution: Execution | None = None
+        self.log: TraceLog | None = None
+
+    # -- before the exec -----------------------------------------------------------------------------------
+
+    def execve(self, t: Tracee, args: Args) -> bool:
+        """execve(path, argv, envp); True when the call was rewritten and the tracee is about to exit."""
+        return self._entry(t, None, args[0], args[1], args[2], 0)
+
+    def execveat(self, t: Tracee, args: Args) -> bool:
+        """execveat(dirfd, path, argv, envp, flags)."""
+        return self._entry(t, signed(args[0]), args[1], args[2], args[3], args[4])
+
+    def _entry(self, t: Tracee, dirfd: int | None, path: int, argv: int, envp: int, flags: int) -> bool:
+        t.exec = None
+        raw = t.string(path)
+        if raw is None:
+            return False
+        if not raw and flags & AT_EMPTY_PATH and dirfd is not None:
+            absolute: bytes | None = t.descriptor(dirfd)
+        else:
+            absolute = t.absolute(dirfd, raw)
+        if absolute is None:
+            return False
+        found = self._find_program(t, absolute)
+        if found is None:
+            return False
+        pending = self._pending(t, absolute, found, argv, envp)
+        if pending is None:
+            return False
+        t.exec = pending
+        if t.ex is self.outside:
+            return False
+        return self._try_to_skip(t, pending)
+
+    def _find_program(self, t: Tracee, absolute: bytes) -> bytes | None:
+        """The canonical path of what is to run (b"" where it has none); None where the call will fail."""
+        if not absolute.startswith(b"/") or absolute.endswith(b" (deleted)") or absolute.startswith(b"/memfd:"):
+            return b""
+        found = self.paths.find_path(t, absolute, follow=True)
+        if found is None or found.path.startswith(b"/proc/"):
+            return b""
+        st = found.st
+        if isinstance(st, int) or found.blocked or not stat.S_ISREG(st.st_mode) or not os.access(found.path, os.X_OK):
+            self.tree.look(t.ex, found.path, OWNER, st)
+            return None
+        return found.path
+
+    def _pending(self, t: Tracee, absolute: bytes, path: bytes, argv: int, envp: int) -> Pending | None:
+        inherited = Inherited(t)
+        lost = []
+        for fd in inherited.extra:
+            if fd not in t.process.watched and not self.watcher.watch(t, fd, entry=True):
+                lost.append(fd)
+        process = t.process
+        if process.attributes is None:
+            process.attributes = world_inherited.attributes(t.tid)
+        hidden = world_inherited.status_fields(world_inherited.read_status(t.tid))
+        command = Command(
+            absolute, t.strings(argv), t.cwd(), self.envs.table(t.strings(envp)), inherited.kinds, hidden, process.attributes
+        )
+        pending = Pending(self.root if t.ex is self.outside else command, inherited, path)
+        if t.ex is self.outside:
+            pending.misses = self.root_misses
+        pending.taints += [reason("inherited-descriptor", detail=fd) for fd in lost]
+        if not path:
+            pending.taints.append(reason("anonymous-program", detail=absolute))
+        return pending
+
+    def _try_to_skip(self, t: Tracee, pending: Pending) -> bool:
+        program = pending.command.program
+        if pending.taints or program in self.policy.never_cached or program in self.policy.never_skipped:
+            return False
+        if self.refresh:
+            pending.misses.append(reason("refresh"))
+            return False
+        key = pending.command.key
+        data = records.read(self.layout, key)
+        if not data:
+            pending.misses.append(reason("no-record"))
+            return False
+        started = time.time()
+        record = self._fitting(t, pending, data)
+        if record is None:
+            return False
+        if not self.skip.put_in_place(t, pending, record):
+            pending.misses.append(reason("replay-failed", detail=self.skip.failure))
+            return False
+        self._count_hit(t, pending, record, started)
+        return True
+
+    def _fitting(self, t: Tracee, pending: Pending, data: bytes) -> Record | None:
+        """The first record that fits; where none does, the reasons go to ``pending.misses``."""
+        tried: list[Record] = []
+        for _, packed in records.frames(data):
+            try:
+                record = Record.unpack(packed)
+            except Damaged:
+                continue
+            found = match(record, self.tree.world, lambda: stdin_now(t, self.tree.world.memo), resume=self.policy.resume)
+            if not found.differences:
+                self.skip.facts = found.facts
+                return record
+            tried.append(record)
+        pending.misses += self.why_none(tried[:COMPARED], t) or [reason("no-record")]
+        return None
+
+    def why_none(self, tried: list[Record], t: Tracee) -> list[Reason]:
+        """All differences of the record that comes nearest."""
+        nearest: list[Reason] | None = None
+        for record in tried:
+            found = match(record, self.tree.world, lambda: stdin_now(t, self.tree.world.memo), resume=self.policy.resume, most=ALL)
+            if nearest is None or len(found.differences) < len(nearest):
+                nearest = found.differences
+        return (nearest or [])[:TOLD]
+
+    def _count_hit(self, t: Tracee, pending: Pending, record: Record, started: float) -> None:
+        self.count += 1
+        self.counts[HIT] += 1
+        self.saved += record.wall
+        t.ex.nested += record.nested
+        t.ex.child_keys.append(pending.command.key)
+        self.writer.event(
+            journal.pack(
+                execution_event(
+                    self.count, t.ex.number, pending.command, HIT, [], started, time.time(), record.status,
+                    (record.utime, record.stime, record.maxrss), record.wall, record.nested,
+                )  # fmt: skip
+            )
+        )
+
+    # -- the exec happened -----------------------------------------------------------------------------------
+
+    def started(self, t: Tracee) -> None:
+        """The tracee runs a new program: from here on it belongs to a new execution."""
+        pending = t.exec
+        assert isinstance(pending, Pending)
+        t.exec = None
+        parent = None if t.ex is self.outside else t.ex
+        if parent is not None:
+            self.count += 1
+        ex = Execution(self.count if parent is not None else 0, parent, pending.command, t.process.tgid, time.time())
+        if parent is None:
+            self.root_execution = ex
+        t.ex = ex
+        t.process.close()
+        ex.inherited = pending.inherited.files
+        ex.misses = pending.misses
+        program = pending.command.program
+        ex.timed = program in self.policy.mtime_sensitive
+        ex.timed_stats = program in self.policy.timed_stats
+        if program in self.policy.never_cached:
+            pending.taints.append(reason("never-cache", detail=program))
+        for why in pending.taints:
+            self.tree.taint(ex, why)
+        if program in self.policy.never_skipped:
+            ex.taint(reason("never-skipped", detail=program))
+        if pending.path:
+            self._load(t, pending.path, MAX_SCRIPTS)
+
+    def _load(self, t: Tracee, path: bytes, depth: int) -> None:
+        """Attribute an executable and what it needs to be loaded."""
+        found = self.paths.find_path(t, path, follow=True)
+        if found is None or isinstance(found.st, int):
+            return self.tree.taint(t.ex, reason("changed-outside", path=path))
+        self.tree.look(t.ex, found.path, CONTENT, found.st)
+        if found.st.st_mode & (stat.S_ISUID | stat.S_ISGID):
+            self.tree.taint(t.ex, reason("setuid", path=path))
+        kind, interpreter = self.programs.kind(found.path, found.st)
+        if kind == FOREIGN:
+            self.tree.taint(t.ex, reason("foreign-architecture", detail=path))
+        elif kind == OTHER:
+            self.tree.taint(t.ex, reason("unknown-program", path=path))
+        elif interpreter and (kind == NATIVE or (kind == SCRIPT and depth)):
+            absolute = t.absolute(None, interpreter)
+            if absolute is not None:
+                self._load(t, absolute, depth - 1)
+        return None
+
+    # -- the end ------------------------------------------------------------------------------------------------
+
+    def exited(self, tgid: int, ex: Execution, status: int, usage: tuple[float, float, int]) -> None:
+        """Process ``tgid`` of ``ex`` has ended with ``status`` (-signal for a death by signal)."""
+        node: Execution | None = ex
+        while node is not None and node.main_pid == tgid:
+            node.status = status
+            node.utime, node.stime, node.maxrss = usage
+            node = node.parent
+        self.release(ex)
+
+    def release(self, ex: Execution) -> None:
+        """One process or child execution of ``ex`` less; the last one ends it, and what waits for it."""
+        node: Execution | None = ex
+        while node is not None and node is not self.outside:
+            node.live -= 1
+            if node.live:
+                return
+            self._finish(node)
+            node = node.parent
+
+    def _finish(self, ex: Execution) -> None:
+        ex.ended = time.time()
+        if ex.status < 0:
+            self._killed(ex, -ex.status)
+        if self.policy.only_success and ex.status and not ex.taints:
+            ex.taint(reason("failed", detail=ex.status))
+        if not ex.taints and not self.no_store:
+            self.capture.record(ex, ex.ended)
+        ex.outcome = UNCACHEABLE if ex.taints else MISS
+        if self.log is not None:
+            self.log.decided(ex, ex.outcome)
+        self.counts[ex.outcome] += 1
+        self.tree.forget_writer(ex)
+        if ex.parent is not None:
+            ex.parent.nested += ex.nested
+            ex.parent.child_keys.append(ex.command.key)
+        self.writer.event(
+            journal.pack(
+                execution_event(
+                    ex.number, None if ex.parent is None else ex.parent.number, ex.command, ex.outcome, ex.taints or ex.misses,
+                    ex.started, ex.ended, ex.status, (ex.utime, ex.stime, ex.maxrss), 0.0, ex.nested,
+                )  # fmt: skip
+            )
+        )
+        for kept in (ex.stdin, ex.output):
+            if kept is not None:
+                kept.close()  # type: ignore[attr-defined]
+
+    def _killed(self, ex: Execution, number: int) -> None:
+        why = reason("signal", detail=number)
+        if number in FROM_OUTSIDE:
+            self.tree.taint(ex, why)
+        else:
+            ex.taint(why)
+

@@ -1,0 +1,345 @@
+"""The wait loop: one waitpid for everything, and for each stop what it means.
+
+Tracees are seized (PTRACE_SEIZE), so that stops by job control stay what they are, and killed with the
+tracer (PTRACE_O_EXITKILL). The filter makes calls stop at their entry only (PTRACE_EVENT_SECCOMP); where
+a handler asks for the result, the tracee is resumed to the call's exit stop (ptrace(2), Linux 4.8 and up).
+
+Should following a tracee fail by a fault of ours, the command goes on unrecorded: from then on stops are
+only answered.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+from ptrace import PtraceError
+from ptrace.binding.func import (
+    PTRACE_CONT,
+    PTRACE_EVENT_CLONE,
+    PTRACE_EVENT_EXEC,
+    PTRACE_EVENT_FORK,
+    PTRACE_EVENT_VFORK,
+    PTRACE_O_TRACECLONE,
+    PTRACE_O_TRACEEXEC,
+    PTRACE_O_TRACEFORK,
+    PTRACE_O_TRACESYSGOOD,
+    PTRACE_O_TRACEVFORK,
+    PTRACE_SYSCALL,
+    ptrace,
+    ptrace_geteventmsg,
+)
+
+from procache.model.reasons import reason
+from procache.tracer import arch, table
+from procache.tracer.tracee import Process, Tracee, Unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from procache.tracer.calls import PathCalls
+    from procache.tracer.execs import Execs
+    from procache.tracer.processcalls import ProcessCalls
+    from procache.tracer.streamcalls import StreamCalls
+    from procache.tracer.tracelog import TraceLog
+
+# <linux/ptrace.h>; python-ptrace 0.9.9 does not have these.
+PTRACE_SEIZE, PTRACE_LISTEN = 0x4206, 0x4208
+PTRACE_EVENT_SECCOMP, PTRACE_EVENT_STOP = 7, 128
+PTRACE_O_TRACESECCOMP, PTRACE_O_EXITKILL = 0x80, 0x100000
+OPTIONS = (
+    PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC
+    | PTRACE_O_TRACESECCOMP | PTRACE_O_EXITKILL
+)  # fmt: skip
+WALL = 0x40000000
+_STOPPED = 0x7F
+_SECCOMP_STOP = PTRACE_EVENT_SECCOMP << 16 | signal.SIGTRAP << 8 | _STOPPED
+_EXIT_STOP = (signal.SIGTRAP | 0x80) << 8 | _STOPPED
+_GROUP_STOPS = frozenset((signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU))
+_FORKS = frozenset((PTRACE_EVENT_FORK, PTRACE_EVENT_VFORK, PTRACE_EVENT_CLONE))
+
+Usage = tuple[float, float, int]
+Handler = "Callable[[Tracee, tuple[int, ...]], object]"
+
+
+class Loop:
+    """Follows all tracees until none is left. ``tracees`` is shared with the handlers."""
+
+    def __init__(
+        self, execs: Execs, paths: PathCalls, streams: StreamCalls, processes: ProcessCalls, tracees: dict[int, Tracee],
+        log: TraceLog | None = None,
+    ) -> None:  # fmt: skip
+        self.execs = execs
+        self.tracees = tracees
+        self.processes = processes
+        self.log = log
+        self.handlers = dispatch(paths, streams, processes, execs)
+        #: first stops that came before the fork event that explains them
+        self.early: set[int] = set()
+        #: processes of ours that write output for a skipped tracee
+        self.helpers: dict[int, Tracee] = {}
+        #: wait statuses that were taken elsewhere
+        self.postponed: list[tuple[int, int, object]] = []
+        self.root = 0
+        self.root_status: int | None = None
+        self.broken = False
+
+    # -- running ---------------------------------------------------------------------------------------
+
+    def seize(self, pid: int) -> None:
+        """Begin to trace the child that is about to become the command. Raises PtraceError."""
+        ptrace(PTRACE_SEIZE, pid, 0, OPTIONS)
+        self.root = pid
+        tracee = Tracee(pid, Process(pid, None), self.execs.outside)
+        tracee.starting = False
+        self.tracees[pid] = tracee
+
+    def run(self) -> int:
+        """Serve stops until every tracee has ended; returns the root's status (-signal for a death by signal)."""
+        wait4, postponed = os.wait4, self.postponed
+        while self.tracees or self.helpers:
+            try:
+                pid, status, usage = postponed.pop() if postponed else wait4(-1, WALL)  # type: ignore[misc]
+            except ChildProcessError:
+                break
+            try:
+                if status == _SECCOMP_STOP:
+                    self._entry(pid)
+                elif status & 0xFF == _STOPPED:
+                    self._stop(pid, status)
+                else:
+                    self._end(pid, status, usage)
+            except PtraceError:
+                pass  # the tracee was killed in between; its end comes next
+            except ProcessLookupError:
+                pass
+        return self.root_status if self.root_status is not None else 1
+
+    def _resume(self, pid: int, request: int = PTRACE_CONT, number: int = 0) -> None:
+        ptrace(request, pid, 0, number)
+
+    # -- calls -----------------------------------------------------------------------------------------
+
+    def _entry(self, pid: int) -> None:
+        """A traced call is about to be made."""
+        t = self.tracees.get(pid)
+        if t is None or self.broken:
+            return self._resume(pid)
+        arch.fetch(pid)
+        number, *args = arch.call()
+        handler = self.handlers.get(number)
+        skipped: object = None
+        try:
+            if handler is None:
+                self._unknown(t, number)
+            else:
+                skipped = handler(t, tuple(args))
+        except Unreadable as error:
+            self.processes.taint(t, "unreadable", detail=str(error))
+        except (FileNotFoundError, ProcessLookupError):
+            pass  # it was killed meanwhile: nothing of it in /proc
+        except Exception as error:
+            self._fault(t, error)
+        if skipped is True:
+            return self._leave(t)
+        if self.log is not None and self.log.calls:
+            self.log.entry(t, number, tuple(args))
+            return self._resume(pid, PTRACE_SYSCALL)
+        return self._resume(pid, PTRACE_SYSCALL if t.at_exit is not None else PTRACE_CONT)
+
+    def _unknown(self, t: Tracee, number: int) -> None:
+        foreign = number & arch.FOREIGN_BIT or number in table.ROWS
+        self.processes.taint(t, "foreign-architecture" if foreign else "unknown-syscall", detail=number)
+
+    def _fault(self, t: Tracee, error: Exception) -> None:
+        """A fault of ours: what it concerns is not recorded, and the command goes on."""
+        from procache.tracer.faults import report
+
+        report(error)
+        if t.ex is self.execs.outside:
+            self.broken = True
+        else:
+            self.processes.taint(t, "internal", detail=f"{type(error).__name__}: {error}")
+
+    def _leave(self, t: Tracee) -> None:
+        """The tracee was skipped: make it exit, at once or when its output is written."""
+        skip = self.execs.skip
+        if skip.helper:
+            self.helpers[skip.helper] = t
+        else:
+            self._exit(t, skip.status)
+
+    def _exit(self, t: Tracee, status: int) -> None:
+        arch.fetch(t.tid)
+        if status < 0:
+            arch.become("tgkill", t.process.tgid, t.tid, -status)
+        else:
+            arch.become("exit_group", status)
+        arch.store(t.tid)
+        self._resume(t.tid)
+
+    # -- other stops -----------------------------------------------------------------------------------
+
+    def _stop(self, pid: int, status: int) -> None:
+        t = self.tracees.get(pid)
+        event, number = status >> 16, status >> 8 & 0xFF
+        if t is None:
+            if event == PTRACE_EVENT_STOP:
+                self.early.add(pid)  # left stopped until its parent's fork event names it
+            elif event != PTRACE_EVENT_EXEC:
+                self._resume(pid, number=0 if event else number)
+            return
+        if status == _EXIT_STOP:
+            self._returned(t)
+        elif event in _FORKS:
+            self._forked(t, event)
+        elif event == PTRACE_EVENT_EXEC:
+            self._execed(t)
+        elif event == PTRACE_EVENT_STOP:
+            self._stopped(t, number)
+        elif event:
+            self._resume(pid)
+        else:
+            self._resume(pid, number=number)  # a signal on its way to the tracee, passed on unchanged
+
+    def _returned(self, t: Tracee) -> None:
+        """A call has returned whose result was asked for."""
+        then, t.at_exit = t.at_exit, None
+        if then is not None or self.log is not None:
+            arch.fetch(t.tid)
+            result = arch.result()
+            if self.log is not None and self.log.calls:
+                self.log.exit(t, result)
+            try:
+                if then is not None:
+                    then(t, result)
+            except Unreadable as error:
+                self.processes.taint(t, "unreadable", detail=str(error))
+            except Exception as error:
+                self._fault(t, error)
+        self._resume(t.tid)
+
+    def _forked(self, t: Tracee, event: int) -> None:
+        """A child or thread was made; its own first stop may have come already."""
+        child = ptrace_geteventmsg(t.tid) & 0xFFFFFFFF
+        if event == PTRACE_EVENT_CLONE and os.path.exists(f"/proc/{t.process.tgid}/task/{child}"):
+            process = t.process
+            process.threads.add(child)
+        else:
+            process = Process(child, t.process)
+            t.ex.live += 1
+        tracee = self.tracees[child] = Tracee(child, process, t.ex)
+        if child in self.early:
+            self.early.discard(child)
+            tracee.starting = False
+            self._resume(child)
+        self._resume(t.tid, PTRACE_SYSCALL if t.at_exit is not None else PTRACE_CONT)
+
+    def _execed(self, t: Tracee) -> None:
+        """An exec succeeded; by a thread that was not the leader, it now has the leader's id."""
+        former = ptrace_geteventmsg(t.tid) & 0xFFFFFFFF
+        process = t.process
+        if former != t.tid and former in self.tracees:
+            t.exec = self.tracees[former].exec
+        for tid in process.threads - {t.tid}:
+            self.tracees.pop(tid, None)
+        process.threads = {t.tid}
+        process.shares_fs = False
+        t.at_exit = None
+        if t.exec is None:
+            self._unannounced(t)
+        elif not self.broken:
+            try:
+                self.execs.started(t)
+            except Exception as error:
+                self._fault(t, error)
+        self._resume(t.tid)
+
+    def _unannounced(self, t: Tracee) -> None:
+        """An exec whose entry could not be read: what runs now is not known."""
+        t.process.close()
+        if t.ex is not self.execs.outside:
+            self.processes.taint(t, "unreadable", detail="an exec")
+
+    def _stopped(self, t: Tracee, number: int) -> None:
+        """PTRACE_EVENT_STOP: the first stop of a child, or a group-stop by job control."""
+        if number in _GROUP_STOPS and not t.starting:
+            ptrace(PTRACE_LISTEN, t.tid, 0, 0)
+            if t.tid == self.root:
+                os.kill(os.getpid(), signal.SIGSTOP)  # the shell that started us is to see the job stop
+            return
+        t.starting = False
+        self._resume(t.tid)
+
+    # -- ends ------------------------------------------------------------------------------------------
+
+    def _end(self, pid: int, status: int, usage: object) -> None:
+        helped = self.helpers.pop(pid, None)
+        if helped is not None:
+            return self._exit(helped, -13 if status else self.execs.skip.status)
+        t = self.tracees.pop(pid, None)
+        self.early.discard(pid)
+        if t is None:
+            return None
+        process = t.process
+        process.threads.discard(pid)
+        code = -(status & 0x7F) if status & 0x7F else status >> 8 & 0xFF
+        if pid == self.root:
+            self.root_status = code
+        if process.threads:
+            return None
+        process.close()
+        if self.log is not None:
+            self.log.ended(t, code)
+        if t.ex is not self.execs.outside:
+            self._release(t, code, usage)
+        return None
+
+    def _release(self, t: Tracee, code: int, usage: object) -> None:
+        times = (usage.ru_utime, usage.ru_stime, usage.ru_maxrss) if usage is not None else (0.0, 0.0, 0)  # type: ignore[attr-defined]
+        try:
+            self.execs.exited(t.process.tgid, t.ex, code, times)
+        except Exception as error:
+            self._fault(t, error)
+
+    def holds_open(self, ex: object, path: bytes) -> bool:
+        """True when a process of an execution has the file at ``path`` open at this moment."""
+        try:
+            wanted = os.stat(path, follow_symlinks=False)
+        except OSError:
+            return False
+        for t in list(self.tracees.values()):
+            if t.ex is ex and t.tid == t.process.tgid and _has_open(t.tid, wanted):
+                return True
+        return False
+
+
+def _has_open(tid: int, wanted: os.stat_result) -> bool:
+    try:
+        for name in os.listdir(f"/proc/{tid}/fd"):
+            st = os.stat(f"/proc/{tid}/fd/{name}")
+            if (st.st_dev, st.st_ino) == (wanted.st_dev, wanted.st_ino):
+                return True
+    except OSError:
+        pass
+    return False
+
+
+def dispatch(paths: PathCalls, streams: StreamCalls, processes: ProcessCalls, execs: Execs) -> dict[int, Handler]:
+    """The handler of every traced call by number, made from the table."""
+    found: dict[int, Handler] = {}
+    for row in table.ROWS.values():
+        if row.kind in (table.READS, table.CHANGES):
+            found[row.nr] = _with(getattr(paths, row.handler), row.spec)
+        elif row.kind == table.STREAM:
+            found[row.nr] = getattr(streams, row.handler)
+        elif row.kind == table.PROCESS:
+            found[row.nr] = getattr(execs if row.handler.startswith("execve") else processes, row.handler)
+        elif row.kind == table.TAINTS:
+            found[row.nr] = _with(processes.taints, row)
+    return found
+
+
+def _with(handler: Callable[..., object], extra: object) -> Handler:
+    return lambda t, args: handler(t, args, extra)

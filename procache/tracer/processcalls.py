@@ -1,0 +1,153 @@
+"""Handlers of the calls that change the tree of processes, or what a process inherits."""
+
+from __future__ import annotations
+
+import os
+import struct
+from typing import TYPE_CHECKING
+
+from procache.model.aspects import TYPE
+from procache.model.reasons import reason
+from procache.tracer import arch
+from procache.tracer.calls import PathCalls
+from procache.tracer.tracee import Tracee, signed
+from procache.world import inherited
+
+if TYPE_CHECKING:
+    from procache.tracer.table import Row
+
+Args = tuple[int, ...]
+CLONE_UNTRACED, CLONE_FS, CLONE_THREAD = 0x00800000, 0x200, 0x10000
+CLONE_NEW = 0x7E020000
+AF_UNIX = 1
+FAMILIES = {2: "AF_INET", 10: "AF_INET6", 16: "AF_NETLINK", 17: "AF_PACKET", 40: "AF_VSOCK", 38: "AF_ALG"}
+
+
+class ProcessCalls:
+    """Follows forks' flags, signals, inherited attributes and sockets."""
+
+    __slots__ = ("paths", "tracees")
+
+    def __init__(self, paths: PathCalls, tracees: dict[int, Tracee]) -> None:
+        self.paths = paths
+        self.tracees = tracees
+
+    def taint(self, t: Tracee, code: str, **fields: object) -> None:
+        """Taint the execution of ``t`` and all that contain it."""
+        self.paths.tree.taint(t.ex, reason(code, **fields))
+
+    def taints(self, t: Tracee, args: Args, row: Row) -> None:
+        """A call that makes an execution uncacheable by itself."""
+        detail = row.name
+        if row.name == "socket":
+            detail = FAMILIES.get(args[0] & 0xFFFFFFFF, f"address family {args[0] & 0xFFFFFFFF}")
+        self.taint(t, row.code, detail=detail)
+
+    # -- forks -----------------------------------------------------------------------------------------------
+
+    def clone(self, t: Tracee, args: Args) -> None:
+        """clone with flags that matter: an untraced child would fail in every call, so the flag is cleared."""
+        flags = args[0]
+        if flags & CLONE_UNTRACED:
+            arch.fetch(t.tid)
+            arch.regs.rdi = flags & ~CLONE_UNTRACED
+            arch.store(t.tid)
+        self._flags(t, flags)
+
+    def clone3(self, t: Tracee, args: Args) -> None:
+        """clone3: the flags lie in memory (struct clone_args)."""
+        data = t.read(args[0], 8)
+        if len(data) < 8:
+            return
+        flags = struct.unpack("<Q", data)[0]
+        if flags & CLONE_UNTRACED:
+            t.write(args[0], struct.pack("<Q", flags & ~CLONE_UNTRACED))
+        self._flags(t, flags)
+
+    def _flags(self, t: Tracee, flags: int) -> None:
+        if flags & CLONE_NEW:
+            self.taint(t, "namespace", detail="clone")
+        if flags & CLONE_FS and not flags & CLONE_THREAD:
+            t.process.shares_fs = True
+            t.process.cwd = None
+
+    # -- signals -------------------------------------------------------------------------------------------------
+
+    def kill(self, t: Tracee, args: Args) -> None:
+        """kill, tkill, rt_sigqueueinfo: (pid, signal)."""
+        self._signal(t, signed(args[0]), args[1] & 0xFFFFFFFF)
+
+    def tgkill(self, t: Tracee, args: Args) -> None:
+        """tgkill, rt_tgsigqueueinfo: (tgid, tid, signal)."""
+        self._signal(t, signed(args[0]), args[2] & 0xFFFFFFFF)
+
+    def pidfd_signal(self, t: Tracee, args: Args) -> None:
+        """pidfd_send_signal: the process is named by a descriptor."""
+        try:
+            with open(b"/proc/%d/fdinfo/%d" % (t.tid, signed(args[0])), "rb", buffering=0) as info:
+                pid = int(info.read(512).split(b"\nPid:", 1)[1].split(None, 1)[0])
+        except (OSError, IndexError, ValueError):
+            pid = 0
+        self._signal(t, pid, args[1] & 0xFFFFFFFF)
+
+    def _signal(self, t: Tracee, pid: int, number: int) -> None:
+        if number == 0:
+            return
+        if pid < -1:
+            pid = -pid  # a process group: that of a leader in the tree is the tree's own
+        target = self.tracees.get(pid)
+        for node in t.ex.chain():
+            if target is not None and node.contains(target.ex):
+                break
+            node.taint(reason("outside-process", detail=f"signal {number}"))
+
+    # -- what is inherited -----------------------------------------------------------------------------------------
+
+    def inherit(self, t: Tracee, args: Args) -> None:
+        """setrlimit, personality: asked for anew at the next exec."""
+        t.process.attributes = None
+
+    def prlimit(self, t: Tracee, args: Args) -> None:
+        """prlimit64 that sets a limit: (pid, …)."""
+        self._of_process(t, signed(args[0]))
+
+    def sched(self, t: Tracee, args: Args) -> None:
+        """sched_set…: (pid, …)."""
+        self._of_process(t, signed(args[0]))
+
+    def priority(self, t: Tracee, args: Args) -> None:
+        """setpriority, ioprio_set: (which, who, …)."""
+        self._of_process(t, signed(args[1]))
+
+    def _of_process(self, t: Tracee, pid: int) -> None:
+        t.process.attributes = None
+        if pid not in (0, t.tid, *t.process.threads):
+            self.taint(t, "outside-process", detail="attributes")
+
+    def identity(self, t: Tracee, args: Args) -> None:
+        """setuid and its kin: harmless where they set what is so already."""
+        fields = dict(zip(inherited.FIELDS, inherited.status_fields(inherited.read_status(t.tid)), strict=True))
+        ids = {int(word) for name in (b"Uid", b"Gid") for word in fields[name].split()}
+        if len(ids) > 1 or any(signed(value) != -1 and signed(value) not in ids for value in args[:1]):
+            self.taint(t, "credentials", detail="setuid")
+
+    # -- sockets ---------------------------------------------------------------------------------------------------
+
+    def connect(self, t: Tracee, args: Args) -> None:
+        """connect: a socket file that is not there is a fact (nscd, syslog); anything else talks to the outside."""
+        address = t.read(args[1], min(args[2] & 0xFFFFFFFF, 110))
+        if len(address) < 3 or struct.unpack_from("<H", address)[0] != AF_UNIX:
+            return self.taint(t, "network", detail="connect")
+        path = address[2:].partition(b"\0")[0]
+        absolute = t.absolute(None, path) if path else None
+        if absolute is None:
+            return self.taint(t, "socket", detail="abstract address")
+        found = self.paths.find_path(t, absolute, follow=True)
+        if found is not None and isinstance(found.st, int):
+            return self.paths.tree.look(t.ex, found.path, TYPE, found.st)
+        return self.taint(t, "socket", detail=os.fsdecode(path))
+
+    def seccomp(self, t: Tracee, args: Args) -> None:
+        """A filter of the tracee's own may hide calls from ours."""
+        self.taint(t, "seccomp")
+

@@ -1,0 +1,105 @@
+"""One traced run: everything is put together, the command is started, followed and accounted for."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from ptrace import PtraceError
+from ptrace.ctypes_libc import libc
+
+from procache import __version__
+from procache.errors import CommandError
+from procache.events import run_event
+from procache.model.reasons import Reason
+from procache.model.tree import Tree
+from procache.run import TRACER_NAME, environment, exec_plainly, run_flags, summary, wants_summary
+from procache.store import journal, memofile
+from procache.store.writer import Writer
+from procache.tracer import bpf, faults, signals
+from procache.tracer.calls import PathCalls
+from procache.tracer.execs import Execs
+from procache.tracer.launch import fork_command
+from procache.tracer.loop import Loop
+from procache.tracer.processcalls import ProcessCalls
+from procache.tracer.streamcalls import StreamCalls
+from procache.tracer.tracee import Tracee
+from procache.tracer.watch import Watcher
+from procache.world.paths import Resolver
+
+if TYPE_CHECKING:
+    from procache.cli import RunOptions
+    from procache.front import Front
+
+PR_SET_NAME = 15
+
+
+def trace(front: Front, options: RunOptions, misses: list[Reason]) -> int:
+    """Run the command of ``front`` under the tracer; returns its status (-signal for a death by signal)."""
+    faults.debug = options.debug
+    run_id = journal.new_run_id(front.started)
+    writer = Writer(front.layout, journal.path_of(front.layout, run_id), front.policy.max_variants)
+    writer.event(journal.pack(run_event(run_id, __version__, front.command, front.started, run_flags(options))))
+    loop, execs = assemble(front, options, writer, misses)
+    signals.take()
+    try:
+        status = follow(front, loop)
+    except (PtraceError, OSError) as error:
+        writer.finish()
+        return exec_plainly(options, f"cannot trace here ({error}); the command runs without the cache")
+    ended = time.time()
+    writer.event(journal.pack({"t": "end", "ended": ended, "status": status, "counts": execs.counts}))
+    memofile.append(front.layout.memo, front.world.memo)
+    complaint = writer.finish()
+    if complaint and not options.quiet:
+        print(f"procache: {complaint}", file=sys.stderr)
+    if wants_summary(options):
+        summary(execs.counts, time.time() - front.started, execs.saved, 1)
+    return status
+
+
+def assemble(front: Front, options: RunOptions, writer: Writer, misses: list[Reason]) -> tuple[Loop, Execs]:
+    """Make the parts of a traced run and join them."""
+    tree = Tree(front.world)
+    paths = PathCalls(tree, Resolver())
+    postponed: list[tuple[int, int, object]] = []
+    watcher = Watcher(lambda *status: postponed.append(status))
+    streams = StreamCalls(front.world.memo, front.layout.tmp, watcher)
+    paths.streams = streams
+    tracees: dict[int, Tracee] = {}
+    execs = Execs(
+        front.policy, front.layout, writer, tree, paths, streams, watcher, front.envs, front.command, misses,
+        refresh=options.refresh, no_store=options.no_store,
+    )  # fmt: skip
+    log = None
+    if options.log_file is not None:
+        from procache.tracer.tracelog import TraceLog
+
+        log = TraceLog(options.log_file, options.log_level)
+        execs.log = log
+    loop = Loop(execs, paths, streams, ProcessCalls(paths, tracees), tracees, log)
+    loop.postponed = postponed
+    tree.holds_open = loop.holds_open
+    return loop, execs
+
+
+def follow(front: Front, loop: Loop) -> int:
+    """Start the command and serve its stops to the end. Raises CommandError where it cannot be executed."""
+    watched = tuple(sorted({0, 1, 2, *front.extra}))
+    code = bpf.encode(bpf.program(watched))
+    libc.prctl(PR_SET_NAME, TRACER_NAME, 0, 0, 0)
+    pid, said = fork_command(front.exe, front.argv, environment(front.env), code, loop.seize)
+    loop.tracees[pid].process.watched = frozenset(watched)
+    signals.pass_on(pid)
+    gc.freeze()
+    gc.disable()
+    status = loop.run()
+    complaint = os.read(said, 16)
+    os.close(said)
+    if complaint:
+        number = int(complaint)
+        raise CommandError(f"{os.fsdecode(front.argv[0])}: {os.strerror(number).lower()}", 127 if number == 2 else 126)
+    return status

@@ -1,0 +1,71 @@
+"""Signals to procache itself while a command runs.
+
+Keys on the terminal (Ctrl-C, Ctrl-backslash) reach the whole foreground group, the command included, so
+procache has only to survive them. What is sent to procache alone is passed on to the command. A thread
+waits for them (sigwaitinfo(2) tells the kernel's signals from a process's), so that the wait loop is
+never interrupted.
+"""
+
+from __future__ import annotations
+
+import _thread
+import os
+import signal
+
+AWAITED = frozenset((signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP))
+#: Job control acts on the command; procache follows it into the stop (``Loop._stopped``).
+_JOB_CONTROL = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
+#: Signals that Python ignores in itself; the command gets the default back (as subprocess does).
+_PYTHON_IGNORES = (signal.SIGPIPE, signal.SIGXFSZ)
+_SI_KERNEL = 0x80
+
+_mask: set[int] = set()
+_taken: list[int] = []
+
+
+def take() -> None:
+    """Block and ignore what concerns the command; to be called before anything is started."""
+    global _mask
+    _mask = set(signal.pthread_sigmask(signal.SIG_BLOCK, AWAITED))
+    for number in _JOB_CONTROL:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.SIG_IGN)
+            _taken.append(number)
+
+
+def give_back() -> None:
+    """In the child that becomes the command: signals as procache found them."""
+    for number in (*_PYTHON_IGNORES, *_taken):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, _mask)
+
+
+def pass_on(root: int) -> None:
+    """From now on pass signals sent to procache on to ``root``; a third one of them ends everything."""
+    _thread.start_new_thread(_serve, (root,))
+
+
+def _serve(root: int) -> None:
+    received = 0
+    while True:
+        info = signal.sigwaitinfo(AWAITED)
+        if info.si_code == _SI_KERNEL:
+            continue
+        received += 1
+        if received > 2:
+            os._exit(128 + info.si_signo)  # tracees die with their tracer
+        try:
+            os.kill(root, info.si_signo)
+        except ProcessLookupError:
+            os._exit(128 + info.si_signo)
+
+
+def die_of(number: int) -> None:
+    """End procache by a signal, as the command ended; no second core dump is left."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    if number not in (signal.SIGKILL, signal.SIGSTOP):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+    os.kill(os.getpid(), number)

@@ -1,0 +1,144 @@
+"""Putting a record in place of an exec: effects, streams, and the account of its ancestors.
+
+A skipped child counts for its ancestors as if it had run: its facts, effects and output are folded into
+them here, in order. Otherwise a parent recorded over skipped children would hit later with inputs missing.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from procache.model import effects as fx
+from procache.model.aspects import STDIN, Fact
+from procache.model.reasons import reason
+from procache.replay import streams as out
+from procache.replay.apply import Replay, ReplayFailed
+from procache.tracer.fds import StdinLook, share
+
+if TYPE_CHECKING:
+    from procache.model.record import Record
+    from procache.model.tree import Tree
+    from procache.store.layout import Layout
+    from procache.tracer.calls import PathCalls
+    from procache.tracer.execs import Pending
+    from procache.tracer.streamcalls import StreamCalls
+    from procache.tracer.tracee import Tracee
+
+BROKEN_PIPE = 13
+
+
+class Skip:
+    """Replays records at the entry stop of an exec. ``facts`` are the matched facts, as of now."""
+
+    __slots__ = ("layout", "tree", "paths", "streams", "facts", "failure", "status", "helper")
+
+    def __init__(self, layout: Layout, tree: Tree, paths: PathCalls, streams: StreamCalls) -> None:
+        self.layout = layout
+        self.tree = tree
+        self.paths = paths
+        self.streams = streams
+        self.facts: list[Fact] = []
+        self.failure = ""
+        #: exit status for the tracee, or -13 where its reader was gone
+        self.status = 0
+        #: process that still writes the output, 0 when all is written
+        self.helper = 0
+
+    def put_in_place(self, t: Tracee, pending: Pending, record: Record) -> bool:
+        """Replay ``record`` for the tracee that is about to exec; False, with nothing changed, where that fails."""
+        replay = Replay(self.layout, self.tree.world, record.effects)
+        blob = -1
+        shared: dict[int, int] = {}
+        try:
+            blob = out.check(record, self.layout)
+            for fd in {fd for fd, _ in record.segments} | ({0} if record.stdin_end is not None else set()):
+                shared[fd] = share(t.process.tgid, fd)
+            replay.stage()
+            self._account(t, pending, record, blob)
+            replay.commit()
+            self._names_changed(record)
+            self._deliver(record, blob, shared)
+            return True
+        except (ReplayFailed, OSError) as error:
+            self.failure = str(error)
+            return False
+        finally:
+            for fd in (*shared.values(), *((blob,) if blob >= 0 else ())):
+                os.close(fd)
+
+    # -- the ancestors' account ------------------------------------------------------------------------------
+
+    def _account(self, t: Tracee, pending: Pending, record: Record, blob: int) -> None:
+        ex = t.ex
+        self.tree.fold_facts(ex, [fact for fact in self.facts if fact[1] != STDIN])
+        if record.stdin_end is not None:
+            self._fold_stdin(t, pending)
+        for effect in record.effects:
+            self._fold_effect(t, effect)
+        for fd, data in out.pieces(record, blob):
+            key = pending.inherited.files.get(fd)
+            nodes = [node for node in self._inheriting(t, key) if not node.taints]
+            if key is not None and nodes:
+                self.streams.give(nodes, key, fd, data)
+
+    @staticmethod
+    def _inheriting(t: Tracee, key: tuple[int, int] | None) -> list[object]:
+        nodes = []
+        for node in t.ex.chain():
+            if key not in node.inherited.values():
+                break
+            nodes.append(node)
+        return nodes  # type: ignore[return-value]
+
+    def _fold_stdin(self, t: Tracee, pending: Pending) -> None:
+        for node in self._inheriting(t, pending.inherited.files.get(0)):
+            if node.stdin is None and not node.taints:  # type: ignore[attr-defined]
+                try:
+                    node.stdin = StdinLook(t, self.tree.world.memo)  # type: ignore[attr-defined]
+                except Exception as error:
+                    node.taint(reason("unreadable", detail=f"standard input: {error}"))  # type: ignore[attr-defined]
+
+    def _fold_effect(self, t: Tracee, effect: fx.Effect) -> None:
+        path = effect[fx.PATH]
+        st = self.tree.world.look(path)
+        self.tree.touch(t.ex, path, st, replaced=not effect[fx.IN_PLACE], set_mtime=effect[fx.SET_MTIME], skipped=True)
+        if effect[fx.XATTRS] is not None:
+            for node in t.ex.chain():
+                node.touched[path].xattrs = True
+        if effect[fx.KIND] == fx.DIR and isinstance(st, int):
+            for node in t.ex.chain():
+                node.made.add(path)
+
+    def _names_changed(self, record: Record) -> None:
+        for effect in record.effects:
+            if effect[fx.KIND] in (fx.DIR, fx.LINK) or (effect[fx.KIND] == fx.GONE and not stat.S_ISREG(effect[fx.PRIOR])):
+                self.paths.resolver.forget()
+
+    # -- the streams -------------------------------------------------------------------------------------------
+
+    def _deliver(self, record: Record, blob: int, shared: dict[int, int]) -> None:
+        self.status, self.helper = record.status, 0
+        if record.stdin_end is not None:
+            os.lseek(shared[0], record.stdin_end, os.SEEK_SET)
+        size = sum(size for _, size in record.segments)
+        if all(out.never_blocks(shared[fd], size) for fd, _ in record.segments):
+            self._write(record, blob, shared)
+            return
+        self.helper = os.fork()
+        if not self.helper:
+            try:
+                self._write(record, blob, shared)
+            finally:
+                os._exit(1 if self.status == -BROKEN_PIPE else 0)
+
+    def _write(self, record: Record, blob: int, shared: dict[int, int]) -> None:
+        for fd, data in out.pieces(record, blob):
+            try:
+                out.write_all(shared[fd], data)
+            except BrokenPipeError:
+                self.status = -BROKEN_PIPE
+                return
+            except OSError:
+                return  # the program would have met the same error, and its exit status is the recorded one

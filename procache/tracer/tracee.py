@@ -1,0 +1,180 @@
+"""Tracees: threads and the processes they make up, and reading what they hold."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from procache.model.execution import Execution
+from procache.world.paths import join
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PATH_MAX = 4096
+_PAGE = 4096
+
+
+class Unreadable(Exception):
+    """Raised when a tracee's memory cannot be read, though the address may be good (PR_SET_DUMPABLE …)."""
+
+
+class Process:
+    """What the threads of one process share."""
+
+    __slots__ = ("tgid", "threads", "mem", "cwd", "shares_fs", "attributes", "watched")
+
+    def __init__(self, tgid: int, parent: Process | None) -> None:
+        self.tgid = tgid
+        self.threads = {tgid}
+        self.mem = -1
+        #: canonical working folder, or None where it must be asked for
+        self.cwd: bytes | None = parent.cwd if parent is not None else None
+        self.shares_fs = False
+        #: digest of limits and the like, or None where they changed since it was taken
+        self.attributes: bytes | None = parent.attributes if parent is not None else None
+        #: descriptors on which the filter stops
+        self.watched: frozenset[int] = parent.watched if parent is not None else frozenset()
+
+    def close(self) -> None:
+        """Let go of the memory file: after an exec, or at the end."""
+        if self.mem >= 0:
+            os.close(self.mem)
+            self.mem = -1
+
+
+class Tracee:
+    """One thread: its process, the execution it belongs to, and what is to happen at its next stop."""
+
+    __slots__ = ("tid", "process", "ex", "starting", "at_exit", "exec")
+
+    def __init__(self, tid: int, process: Process, ex: Execution) -> None:
+        self.tid = tid
+        self.process = process
+        self.ex = ex
+        self.starting = True  # its first stop has not been seen
+        #: called with the result at the exit stop of the present call
+        self.at_exit: Callable[[Tracee, int], None] | None = None
+        #: the exec that it is about to make
+        self.exec: object = None
+
+    # -- memory ----------------------------------------------------------------------------------------
+
+    def read(self, address: int, size: int) -> bytes:
+        """Up to ``size`` bytes of memory, short where unmapped. Raises Unreadable where none can be read at all."""
+        process = self.process
+        if process.mem < 0:
+            try:
+                process.mem = os.open(f"/proc/{self.tid}/mem", os.O_RDWR | os.O_CLOEXEC)
+            except OSError as error:
+                raise Unreadable(f"memory: {error.strerror}") from error
+        try:
+            return os.pread(process.mem, size, address)
+        except OSError:
+            return b""
+        except OverflowError:
+            return b""
+
+    def write(self, address: int, data: bytes) -> None:
+        """Write memory. Raises OSError."""
+        self.read(address, 1)
+        os.pwrite(self.process.mem, data, address)
+
+    def string(self, address: int) -> bytes | None:
+        """The NUL-terminated string at ``address``; None where the call will fail for it (EFAULT, ENAMETOOLONG)."""
+        if not address:
+            return None
+        data = self.read(address, 256)
+        end = data.find(b"\0")
+        while end < 0:
+            if not data or len(data) > 32 * PATH_MAX:
+                return None
+            more = self.read(address + len(data), PATH_MAX)
+            if not more:
+                return None
+            data += more
+            end = data.find(b"\0")
+        return data[:end]
+
+    def pointers(self, address: int) -> list[int]:
+        """The NULL-terminated array of pointers at ``address``."""
+        found: list[int] = []
+        while address:
+            data = self.read(address + 8 * len(found), 1024)
+            words = memoryview(data)[: len(data) & ~7].cast("Q").tolist()
+            if 0 in words:
+                return found + words[: words.index(0)]
+            if not words:
+                return found
+            found += words
+        return found
+
+    def strings(self, address: int) -> tuple[bytes, ...]:
+        """The strings of an argument or environment array. Most lie in one block, read at once."""
+        pointers = self.pointers(address)
+        if not pointers:
+            return ()
+        low, high = min(pointers), max(pointers)
+        if high - low > 1 << 18:
+            return tuple(self.string(pointer) or b"" for pointer in pointers)
+        block = self.read(low, high - low + 512)
+        found = []
+        for pointer in pointers:
+            start = pointer - low
+            end = block.find(b"\0", start)
+            found.append(block[start:end] if end >= 0 else self.string(pointer) or b"")
+        return tuple(found)
+
+    # -- folders and descriptors -------------------------------------------------------------------------
+
+    def cwd(self) -> bytes:
+        """The canonical working folder. Raises Unreadable where it was removed."""
+        process = self.process
+        if process.cwd is not None:
+            return process.cwd
+        path = os.readlink(b"/proc/%d/cwd" % self.tid)
+        if path.endswith(b" (deleted)"):
+            raise Unreadable("its working folder no longer exists")
+        if len(process.threads) == 1 and not process.shares_fs:
+            process.cwd = path
+        return path
+
+    def descriptor(self, fd: int) -> bytes:
+        """What /proc says of a descriptor: a path, ``pipe:[…]``, ``anon_inode:…``; b"" where it is not open."""
+        try:
+            return os.readlink(b"/proc/%d/fd/%d" % (self.tid, fd))
+        except OSError:
+            return b""
+
+    def stat_descriptor(self, fd: int) -> os.stat_result | None:
+        """stat(2) of an open descriptor; None where it is not open."""
+        try:
+            return os.stat(b"/proc/%d/fd/%d" % (self.tid, fd))
+        except OSError:
+            return None
+
+    def offset(self, fd: int) -> int:
+        """The file offset of an open descriptor."""
+        with open(b"/proc/%d/fdinfo/%d" % (self.tid, fd), "rb", buffering=0) as info:
+            return int(info.read(256).split(b"pos:", 1)[1].split(None, 1)[0])
+
+    def base(self, dirfd: int | None) -> bytes:
+        """The folder against which a relative path is resolved; b"" where the descriptor is no folder."""
+        if dirfd is None or dirfd == -100:
+            return self.cwd()
+        return self.descriptor(dirfd)
+
+    def absolute(self, dirfd: int | None, path: bytes) -> bytes | None:
+        """``path`` made absolute over ``dirfd``; None where the call will fail for it (ENOENT, EBADF)."""
+        if path.startswith(b"/"):
+            return path
+        if not path:
+            return None
+        base = self.base(dirfd)
+        return join(base, path) if base.startswith(b"/") else None
+
+
+def signed(value: int) -> int:
+    """A 32-bit signed argument (a descriptor, AT_FDCWD) from its register."""
+    value &= 0xFFFFFFFF
+    return value - (1 << 32) if value >> 31 else value

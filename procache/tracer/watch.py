@@ -1,0 +1,99 @@
+"""Watching one more descriptor: the tracee is made to install a further filter on itself.
+
+Filters stack and the strictest answer wins (seccomp(2)), and children inherit them, so a descriptor that
+once held an inherited file stays watched from there down. The call is inserted where the tracee stands:
+at an entry stop the present call is turned into seccomp() and made again afterwards; at an exit stop the
+instruction just executed runs once more.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from typing import TYPE_CHECKING
+
+from ptrace.binding.func import PTRACE_CONT, PTRACE_SYSCALL, ptrace
+from ptrace.ctypes_libc import libc
+
+from procache.tracer import arch, bpf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from procache.tracer.tracee import Tracee
+
+_TSYNC = 1
+_WALL = 0x40000000
+
+
+class Watcher:
+    """Adds filters. ``postpone`` takes a wait status that was not the one expected, for the loop to handle."""
+
+    __slots__ = ("postpone", "programs")
+
+    def __init__(self, postpone: Callable[[int, int, object], None]) -> None:
+        self.postpone = postpone
+        self.programs: dict[int, bytes] = {}
+
+    def watch(self, t: Tracee, fd: int, *, entry: bool) -> bool:
+        """Watch ``fd`` in ``t``, which is at a call's entry (seccomp) or exit stop; False where that failed."""
+        code = self.programs.get(fd)
+        if code is None:
+            code = self.programs[fd] = bpf.encode(bpf.watch_program(fd))
+        arch.fetch(t.tid)
+        saved = arch.snapshot()
+        number = arch.call()[0]
+        address = (arch.stack() - 256 - len(code)) & ~15
+        image = struct.pack("<HxxxxxxQ", len(code) // 8, address + 16) + code
+        kept = t.read(address, len(image))
+        if len(kept) != len(image):
+            return False
+        try:
+            t.write(address, image)
+            done = self._call(t, address, entry)
+            t.write(address, kept)
+        except OSError:
+            return False
+        arch.restore(saved)
+        if entry:
+            arch.again(number)
+        arch.store(t.tid)
+        if done:
+            t.process.watched = t.process.watched | {fd}
+        return done
+
+    def _call(self, t: Tracee, address: int, entry: bool) -> bool:
+        flags = _TSYNC if len(t.process.threads) > 1 else 0
+        if not entry:
+            arch.again(arch.NUMBERS["seccomp"])
+        arch.become("seccomp", 1, flags, address)
+        if not entry:
+            arch.regs.rax = arch.NUMBERS["seccomp"]
+        arch.store(t.tid)
+        if not entry and not self._step(t, PTRACE_CONT):
+            return False
+        if not self._step(t, PTRACE_SYSCALL):
+            return False
+        arch.fetch(t.tid)
+        return arch.result() == 0
+
+    def _step(self, t: Tracee, request: int) -> bool:
+        """Let the tracee go to its next stop, which comes at once; False where it ended instead.
+
+        A signal that comes in between is kept back, and sent again for the time after.
+        """
+        while True:
+            ptrace(request, t.tid, 0, 0)
+            pid, status, usage = os.wait4(t.tid, _WALL)
+            kind = status >> 8
+            if status & 0xFF == 0x7F and kind in (0x705, 0x85):  # seccomp event, syscall stop
+                return True
+            if status & 0xFF != 0x7F or kind > 0xFF:
+                self.postpone(pid, status, usage)
+                return False
+            signal_thread(t.process.tgid, t.tid, kind)
+
+
+def signal_thread(tgid: int, tid: int, number: int) -> None:
+    """Send a signal to one thread (tgkill(2))."""
+    libc.syscall(arch.NUMBERS["tgkill"], tgid, tid, number)

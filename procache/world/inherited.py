@@ -1,0 +1,69 @@
+"""The state that a program inherits besides arguments, environment and folder, read from /proc.
+
+Sources: proc_pid_status(5), credentials(7), signal(7), execve(2) on what survives an exec.
+"""
+
+from __future__ import annotations
+
+import os
+
+from procache import digests
+
+#: Lines of /proc/PID/status that are inherited by a program and may change what it does.
+FIELDS = (
+    b"Umask", b"Uid", b"Gid", b"Groups", b"SigBlk", b"SigIgn",
+    b"CapInh", b"CapPrm", b"CapEff", b"CapBnd", b"CapAmb", b"Cpus_allowed",
+)  # fmt: skip
+_NEEDLES = tuple(b"\n" + name + b":\t" for name in FIELDS)
+#: Signals that CPython ignores in itself and that its children get back (SIGPIPE, SIGXFSZ).
+PYTHON_IGNORES = (1 << 12) | (1 << 24)
+
+Values = tuple[bytes, ...]
+
+
+def read_status(pid: int | str) -> bytes:
+    """The text of /proc/PID/status. Raises OSError when the process is gone."""
+    fd = os.open(f"/proc/{pid}/status", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(fd, 8192)
+    finally:
+        os.close(fd)
+
+
+def status_fields(text: bytes) -> Values:
+    """The values of ``FIELDS`` in a status text, in that order."""
+    values = []
+    at = 0
+    for needle in _NEEDLES:
+        found = text.find(needle, at)
+        if found < 0:  # the order of lines is the kernel's business
+            found = text.find(needle)
+        if found < 0:
+            values.append(b"")
+            continue
+        start = found + len(needle)
+        at = text.find(b"\n", start)
+        values.append(text[start:at])
+    return tuple(values)
+
+
+def own_status_fields() -> Values:
+    """``status_fields`` of this process, as a child that it starts will have them."""
+    values = list(status_fields(read_status("self")))
+    at = FIELDS.index(b"SigIgn")
+    values[at] = b"%016x" % (int(values[at], 16) & ~PYTHON_IGNORES)
+    return tuple(values)
+
+
+def attributes(pid: int | str) -> bytes:
+    """Digest of the attributes that change rarely: resource limits, niceness, scheduling, personality."""
+    number = 0 if pid == "self" else int(pid)
+    with open(f"/proc/{pid}/limits", "rb", buffering=0) as file:
+        limits = file.read(8192)
+    try:
+        with open(f"/proc/{pid}/personality", "rb", buffering=0) as file:
+            personality = file.read(64)
+    except OSError:
+        personality = b"?"
+    rest = b"%d %d " % (os.getpriority(os.PRIO_PROCESS, number), os.sched_getscheduler(number))
+    return digests.of_bytes(limits + rest + personality)

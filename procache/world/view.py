@@ -1,0 +1,174 @@
+"""The world as the model sees it: values of aspects, comparisons with now. Fakes replace it in tests."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from procache.model import aspects
+from procache.model.aspects import ABSENT, CONTENT, DIGEST, FS, LISTING, META, OWNER, PSEUDO, TARGET, TYPE, XATTR, Fact, State
+from procache.world import pseudo, states
+from procache.world.states import ChangedWhileReading, Memo
+
+#: A file that was only stat'ed is read, to be recognised with another mtime, up to this size.
+SMALL = 1 << 14
+
+Look = "os.stat_result | int"
+
+
+class World:
+    """Observes the real file system. ``memo`` spares re-reading of unchanged files."""
+
+    __slots__ = ("memo",)
+
+    def __init__(self, memo: Memo | None = None) -> None:
+        self.memo = memo if memo is not None else Memo()
+
+    def look(self, path: bytes) -> os.stat_result | int:
+        """lstat(2) of ``path`` or the errno of its failure."""
+        return states.look(path)
+
+    def value(self, aspect: int, path: bytes, st: os.stat_result | int) -> tuple[int, object]:
+        """(aspect, value) of what ``st`` shows, for a look that wanted ``aspect``.
+
+        A failed look gives ABSENT, a link TARGET, and content of what is no regular file OWNER. Raises
+        OSError when a file cannot be read, ChangedWhileReading when it changed meanwhile.
+        """
+        if type(st) is int:
+            return ABSENT, st
+        assert not isinstance(st, int)
+        if aspect == TYPE:
+            return TYPE, stat.S_IFMT(st.st_mode)
+        kind = stat.S_IFMT(st.st_mode)
+        if kind == stat.S_IFLNK:
+            return TARGET, os.readlink(path)
+        if aspect == CONTENT:
+            if kind == stat.S_IFREG:
+                return CONTENT, states.state_of(st, self.memo.digest(path, st))
+            return OWNER, (st.st_mode, st.st_uid, st.st_gid)
+        if aspect == META and kind in (stat.S_IFREG, stat.S_IFDIR):
+            return META, states.state_of(st, self.memo.peek(st) if kind == stat.S_IFREG else b"")
+        return OWNER, (st.st_mode, st.st_uid, st.st_gid)
+
+    def extra(self, aspect: int, path: bytes) -> object:
+        """Value of an aspect outside the chain: PSEUDO, XATTR or FS."""
+        if aspect == PSEUDO:
+            return pseudo.digest(path)
+        if aspect == FS:
+            return pseudo.file_system(path)
+        if aspect == XATTR:
+            return states.xattr_digest(path)
+        raise ValueError(aspects.NAMES[aspect])
+
+    @staticmethod
+    def state_of(st: os.stat_result, digest: bytes) -> State:
+        """The state that goes with a stat result and a digest already taken."""
+        return states.state_of(st, digest)
+
+    def file_state(self, path: bytes, st: os.stat_result) -> State:
+        """The full state of a regular file that ``st`` was just seen of, digest included."""
+        return states.state_of(st, self.memo.digest(path, st))
+
+    def same_file(self, state: State, st: os.stat_result) -> bool:
+        """True when ``st`` shows the very file, unchanged, of which ``state`` was taken."""
+        return states.same_file(state, st)
+
+    def refreshed(self, fact: Fact, st: os.stat_result | int) -> Fact:
+        """A fact that holds, with the times and identity that the path has now."""
+        path, aspect, value, timed = fact
+        if aspect not in (META, CONTENT) or isinstance(st, int) or states.same_file(value, st):  # type: ignore[arg-type]
+            return fact
+        return path, aspect, states.state_of(st, value[DIGEST]), timed  # type: ignore[index]
+
+    @staticmethod
+    def listing_digest(entries: dict[bytes, int]) -> bytes:
+        """Digest of entries, whatever their order."""
+        return states.listing_digest(entries)
+
+    def entries(self, path: bytes) -> dict[bytes, int]:
+        """The entries of a folder: name to type bits."""
+        return states.listing(path)
+
+    def unchanged(self, aspect: int, path: bytes, value: object) -> bool:
+        """True when a fact seen earlier in this run still shows exactly the same, times included."""
+        st = states.look(path)
+        if type(st) is int:
+            return aspect == ABSENT and same_absence(st, value)
+        assert not isinstance(st, int)
+        if aspect == TYPE:
+            return stat.S_IFMT(st.st_mode) == value
+        if aspect == OWNER:
+            return (st.st_mode, st.st_uid, st.st_gid) == value
+        if aspect == TARGET:
+            return stat.S_ISLNK(st.st_mode) and os.readlink(path) == value
+        if aspect == ABSENT:
+            return False
+        if stat.S_ISDIR(st.st_mode):
+            return (st.st_mode, st.st_uid, st.st_gid) == value[:3]  # type: ignore[index]
+        return (st.st_mode, st.st_uid, st.st_gid, st.st_size) == value[:4] and st.st_mtime_ns == value[5]  # type: ignore[index]
+
+    # -- comparison with a recorded fact: None when equal, else what is there now ---------------------
+
+    def differs(self, fact: Fact, st: os.stat_result | int) -> object:
+        """None when the path still is what ``fact`` says, else a short description of what it is now."""
+        path, aspect, value, timed = fact
+        if aspect in _EXTRA:
+            return self._extra_differs(path, aspect, value)
+        if type(st) is int:
+            return None if aspect == ABSENT and same_absence(st, value) else describe(st)
+        assert not isinstance(st, int)
+        if aspect == CONTENT or aspect == META:
+            return self._state_differs(path, aspect, value, timed, st)  # type: ignore[arg-type]
+        if aspect == TYPE:
+            return None if stat.S_IFMT(st.st_mode) == value else describe(st)
+        if aspect == OWNER:
+            return None if (st.st_mode, st.st_uid, st.st_gid) == value else describe(st)
+        if aspect == TARGET:
+            return None if stat.S_ISLNK(st.st_mode) and os.readlink(path) == value else describe(st, path)
+        return describe(st)
+
+    def _state_differs(self, path: bytes, aspect: int, value: State, timed: bool, st: os.stat_result) -> object:
+        mode, uid, gid, size, nlink, mtime, digest, _ = value
+        if (st.st_mode, st.st_uid, st.st_gid) != (mode, uid, gid):
+            return describe(st)
+        if stat.S_ISDIR(mode):
+            return describe(st) if timed and st.st_mtime_ns != mtime else None
+        if st.st_size != size or ((timed or aspect == META) and st.st_nlink != nlink):
+            return describe(st)
+        if st.st_mtime_ns != mtime and (timed or not digest):
+            return describe(st)
+        if not digest or states.same_file(value, st):
+            return None
+        try:
+            now = self.memo.digest(path, st)
+        except (OSError, ChangedWhileReading) as error:
+            return str(error) or "changing"
+        return None if now == digest else describe(st, digest=now)
+
+    def _extra_differs(self, path: bytes, aspect: int, value: object) -> object:
+        now: object
+        if aspect == LISTING:
+            try:
+                now = states.listing_digest(states.listing(path))
+            except OSError as error:
+                return describe(error.errno or 0)
+        else:
+            now = self.extra(aspect, path)
+        return None if now == value else now
+
+
+_EXTRA = frozenset((LISTING, PSEUDO, XATTR, FS))
+
+def same_absence(now: int, recorded: object) -> bool:
+    """True when two failed looks mean the same to a program: nothing there (ENOENT), or the very error."""
+    return now == recorded
+
+
+def describe(st: os.stat_result | int, path: bytes = b"", digest: bytes = b"") -> object:
+    """A value that says what is at a path now: an errno name, link text, or (mode, uid, gid, size, mtime_ns, digest)."""
+    if isinstance(st, int):
+        return errno.errorcode.get(st, str(st))
+    if path and stat.S_ISLNK(st.st_mode):
+        return os.readlink(path)
+    return (st.st_mode, st.st_uid, st.st_gid, st.st_size, st.st_nlink, st.st_mtime_ns, digest)
