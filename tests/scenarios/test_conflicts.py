@@ -1,0 +1,92 @@
+"""Two executions at once: in one run, in two runs, and with somebody else in the folder."""
+
+from __future__ import annotations
+
+from .cycle import cycle
+from .lab import PREFIX, How, Lab, steps, words
+
+
+def test_one_after_the_other_writes_the_same_file(lab: Lab) -> None:
+    lab.write("in", "1\n")
+    script = "steps cat in > out; steps cat in say two >> out; steps open out wa write three; steps cat in > out2"
+    cycle(lab, script, job="steps cat", change=lambda: lab.rewrite("in", "2\n"), again=True)
+
+
+def test_one_after_the_other_replaces_the_same_file(lab: Lab) -> None:
+    lab.write("in", "1\n")
+    script = "steps cat in > out; steps say two > new; mv new out; steps cat out; rm out; steps cat in > out"
+    cycle(lab, script, job="steps cat in", change=lambda: lab.rewrite("in", "2\n"), again=True)
+
+
+def test_two_at_once_write_the_same_file(lab: Lab) -> None:
+    """Both overlap for half a second, and write to different places: the result is certain."""
+    lab.write("shared", "........")
+    fresh = lab.save()
+    one = "steps open shared w sleep 250 pwrite 0 A sleep 250"
+    two = "steps open shared w sleep 250 pwrite 4 B sleep 250"
+    for text in ("", "# again"):
+        lab.restore(fresh)
+        run = lab.both(f"{one} & {two} & wait {text}")
+        assert lab.path("shared").read_text() == "A...B..."
+        assert run.outcomes("steps") == ["uncacheable"] * 2
+        assert all("conflict" in execution.codes() for execution in run.of("steps")), run.of("steps")
+
+
+def test_two_at_once_append_to_the_same_file(lab: Lab) -> None:
+    fresh = lab.save()
+    one = "steps sleep 100 say x sleep 400"
+    for text in ("", "# again"):
+        lab.restore(fresh)
+        lab.both(f"{one} >> log & {one} >> log & wait {text}")
+    assert lab.path("log").read_text() == "x\nx\n"
+
+
+def test_an_input_that_somebody_else_changes_meanwhile(lab: Lab) -> None:
+    """What was read is not what is there at the end: the result belongs to no state that can be named."""
+    lab.write("in", "1\n")
+    cmd = steps("cat in sleep 700 say end")
+    process = lab.start([*PREFIX, "run", "--", *cmd], How())
+    assert process.stdout and process.stdout.readline() == b"1\n"
+    lab.write("in", "2\n")
+    process.communicate(timeout=60)
+    for content in ("2\n", "1\n", "2\n"):
+        lab.write("in", content)
+        assert lab.both(cmd).out == f"{content}end\n".encode()
+
+
+def test_an_output_that_somebody_else_changes_meanwhile(lab: Lab) -> None:
+    cmd = steps("open out wct write mine close say ready sleep 700 say end")
+    process = lab.start([*PREFIX, "run", "--", *cmd], How())
+    assert process.stdout and process.stdout.readline() == b"ready\n"
+    lab.write("out", "somebody else's\n")
+    process.communicate(timeout=60)
+    lab.remove("out")
+    lab.both(cmd)
+    assert lab.path("out").read_text() == "mine"
+
+
+def test_two_runs_at_once_share_a_store(lab: Lab) -> None:
+    for side in ("left", "right"):
+        lab.path(f"{side}/out").mkdir(parents=True)
+        for number in range(8):
+            lab.write(f"{side}/in/{number}", f"{side if number > 3 else 'both'} {number}\n")
+    script = "for n in 0 1 2 3 4 5 6 7; do job $n; done"
+    _all_at_once(lab, script, ["left", "right"])
+    for side in ("left", "right"):
+        assert lab.both(script, cwd=side).root.outcome == "hit"
+        assert lab.both(f"{script} # again", cwd=side).outcomes("job") == ["hit"] * 8
+
+
+def test_four_runs_at_once_store_the_same(lab: Lab) -> None:
+    lab.write("in", "1\n")
+    script = "for n in 0 1 2 3 4 5 6 7; do steps cat in say $n; done"
+    _all_at_once(lab, script, ["."] * 4)
+    assert lab.both(f"{script} # again").outcomes("steps") == ["hit"] * 8
+    assert lab.both(script).root.outcome == "hit"
+
+
+def _all_at_once(lab: Lab, script: str, folders: list[str]) -> None:
+    running = [lab.start([*PREFIX, "run", "--", *words(script)], How(cwd=folder)) for folder in folders]
+    for process in running:
+        assert process.communicate(timeout=60)[1] == b""
+        assert process.returncode == 0
