@@ -33,7 +33,7 @@ COMPARED, TOLD = 3, 64
 class Front:
     """The root command and what is known of it before anything runs."""
 
-    __slots__ = ("argv", "exe", "env", "command", "policy", "layout", "world", "envs", "extra", "stdin_known", "started")
+    __slots__ = ("argv", "exe", "env", "command", "policy", "layout", "world", "envs", "extra", "extra_kinds",  "started")
 
     def __init__(self, argv: list[bytes], layout: Layout, policy: Policy) -> None:
         self.started = time.time()
@@ -44,10 +44,9 @@ class Front:
         self.world = World(Memo(lambda memo: memofile.load(layout.memo, memo)))
         self.envs = EnvTables(policy)
         self.exe = find_program(argv[0], search_path(self.env))
-        self.stdin_known: tuple[int, bytes] | None = None
         cwd = os.getcwdb()
         absolute = self.exe if self.exe.startswith(b"/") else cwd + b"/" + self.exe
-        kinds, self.extra = own_descriptors()
+        kinds, self.extra, self.extra_kinds = own_descriptors()
         self.command = Command(
             absolute, self.argv, cwd, self.envs.table(self.env), kinds, inherited.own_status_fields(), inherited.attributes("self")
         )
@@ -68,6 +67,10 @@ class Front:
         finally:
             os.close(fd)
 
+    def further(self) -> tuple[bytes, ...]:
+        """Numbers and kinds of the descriptors above 2 that the command inherits."""
+        return self.extra_kinds
+
     def fitting(self, misses: list[Reason]) -> Record | None:
         """The record that fits now; where none does, ``misses`` gets all reasons."""
         data = records.read(self.layout, self.command.key)
@@ -77,7 +80,7 @@ class Front:
                 record = Record.unpack(packed)
             except Damaged:
                 continue
-            if not match(record, self.world, self.stdin, resume=self.policy.resume).differences:
+            if not match(record, self.world, self, resume=self.policy.resume).differences:
                 return record
             tried.append(record)
         misses += self.differences(tried[:COMPARED]) if tried else [reason("no-record")]
@@ -85,7 +88,7 @@ class Front:
 
     def differences(self, tried: list[Record]) -> list[Reason]:
         """All differences of the record that comes nearest."""
-        found = [match(record, self.world, self.stdin, resume=self.policy.resume, most=ALL).differences for record in tried]
+        found = [match(record, self.world, self, resume=self.policy.resume, most=ALL).differences for record in tried]
         return min(found, key=len)[:TOLD]
 
     def replay(self, record: Record) -> int:
@@ -149,10 +152,11 @@ def search_path(env: tuple[bytes, ...]) -> bytes:
     return b"/bin:/usr/bin"
 
 
-def own_descriptors() -> tuple[tuple[bytes, ...], list[int]]:
-    """Kinds of procache's own descriptors as a command inherits them, and the numbers above 2."""
+def own_descriptors() -> tuple[tuple[bytes, ...], list[int], tuple[bytes, ...]]:
+    """Kinds of the standard streams as a command inherits them; the numbers above 2 to be watched, and the kinds of all those."""
     kinds: list[bytes] = []
     extra: list[int] = []
+    further: list[bytes] = []
     for fd in (0, 1, 2):
         try:
             kind = pseudo.stream_kind(os.fstat(fd))
@@ -166,10 +170,10 @@ def own_descriptors() -> tuple[tuple[bytes, ...], list[int]]:
     for fd in sorted(int(name) for name in os.listdir("/proc/self/fd")):
         if fd > 2 and _inheritable(fd):
             st = os.fstat(fd)
-            kinds.append(b"%d:%b" % (fd, pseudo.stream_kind(st)))
+            further.append(b"%d:%b" % (fd, pseudo.stream_kind(st)))
             if not stat.S_ISDIR(st.st_mode):
                 extra.append(fd)
-    return tuple(kinds), extra
+    return tuple(kinds), extra, tuple(further)
 
 
 def _inheritable(fd: int) -> bool:

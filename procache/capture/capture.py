@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from procache import digests
 from procache.capture.streamlog import INLINE, StreamLog
 from procache.model import effects as fx
-from procache.model.aspects import CONTENT, DIGEST, LISTING, OWNER, STDIN, TARGET, WRITABLE, Fact, State
+from procache.model.aspects import CONTENT, DESCRIPTORS, DIGEST, LISTING, OWNER, STDIN, TARGET, TYPE, WRITABLE, Fact, State
 from procache.model.execution import Execution, Touch
 from procache.model.reasons import reason
 from procache.model.record import Record
@@ -64,16 +64,17 @@ class Capture:
             ex.utime, ex.stime, ex.maxrss, ex.nested, ex.child_keys, now,
         )  # fmt: skip
         if self.writer is not None:
-            self.writer.put_record(ex.command.key, made.identity(), made.pack())
+            self.writer.put_record(ex.command.key, made.pack())
         return made
 
     # -- facts: nobody else changed them meanwhile ------------------------------------------------------
 
     def _verify(self, ex: Execution) -> None:
-        world, touched = self.tree.world, ex.touched
+        unchanged, touched = self.tree.world.unchanged, ex.touched
         for path, (aspect, value, _) in ex.states.items():
-            if path not in touched and not world.unchanged(aspect, path, value):
+            if aspect != TYPE and path not in touched and not unchanged(aspect, path, value):
                 raise Unrecordable(reason("changed-outside", path=path))
+        world = self.tree.world
         for (path, aspect), value in ex.extras.items():
             if aspect == LISTING and path not in touched:
                 now = world.listing_digest(before(ex, path, world.entries(path)))
@@ -213,6 +214,7 @@ def facts_of(ex: Execution) -> list[Fact]:
     """All facts of an execution, in the order of their first look."""
     facts: list[Fact] = [(path, aspect, value, timed) for path, (aspect, value, timed) in ex.states.items()]
     facts.extend((path, aspect, value, False) for (path, aspect), value in ex.extras.items())
+    facts.append((b"", DESCRIPTORS, ex.further, False))
     if ex.stdin is not None:
         facts.append((b"0", STDIN, ex.stdin.fact, False))  # type: ignore[attr-defined]
     return facts

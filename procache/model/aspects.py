@@ -20,6 +20,7 @@ FS = 9  # value: type number of the file system (statfs f_type)
 PSEUDO = 10  # value: digest of the stable part of a file of /proc or /sys
 XATTR = 11  # value: digest of all extended attributes
 STDIN = 12  # value: (offset, digest): a regular file inherited as a descriptor; the path is b"0"
+DESCRIPTORS = 13  # value: numbers and kinds of the descriptors above 2 that were inherited; the path is b""
 
 NAMES = {
     ABSENT: "absent",
@@ -35,6 +36,7 @@ NAMES = {
     PSEUDO: "pseudo",
     XATTR: "xattr",
     STDIN: "stream",
+    DESCRIPTORS: "descriptors",
 }
 
 #: Aspects of which a path keeps one, the strongest. ABSENT and TARGET are complete in themselves.

@@ -36,7 +36,7 @@ class Execution:
     __slots__ = (
         "number", "parent", "command", "main_pid", "live", "states", "extras", "touched", "touched_in", "made", "walks",
         "inherited", "stdin", "output", "taints", "misses", "outcome", "status", "started", "ended", "utime", "stime", "maxrss",
-        "saved", "nested", "child_keys", "timed", "timed_stats", "writes",
+        "saved", "nested", "child_keys", "timed", "timed_stats", "writes", "further",
     )  # fmt: skip
 
     def __init__(self, number: int, parent: Execution | None, command: Command, main_pid: int, started: float) -> None:
@@ -71,6 +71,8 @@ class Execution:
         self.timed = False
         self.timed_stats = False
         self.writes = 0
+        #: numbers and kinds of the descriptors above 2 that were inherited
+        self.further: tuple[bytes, ...] = ()
 
     def chain(self) -> list[Execution]:
         """This execution and its ancestors, nearest first."""

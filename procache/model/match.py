@@ -11,18 +11,24 @@ import stat
 from typing import TYPE_CHECKING
 
 from procache.model import effects as fx
-from procache.model.aspects import DIGEST, LISTING, NAMES, REPLACEABLE, STDIN, WRITABLE, Fact
+from procache.model.aspects import DESCRIPTORS, DIGEST, LISTING, NAMES, REPLACEABLE, STDIN, WRITABLE, Fact
 from procache.model.reasons import Reason, reason
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from typing import Protocol
 
     from procache.model.record import Record
     from procache.world.view import World
 
-    #: Gives (offset, digest) of the regular file on descriptor 0, or None where it is something else.
-    Stdin = Callable[[], tuple[int, bytes] | None]
+    class Streams(Protocol):
+        """What a process that is about to run the command has open."""
+
+        def stdin(self) -> tuple[int, bytes] | None:
+            """(offset, digest) of the regular file on descriptor 0, or None where it is something else."""
+
+        def further(self) -> tuple[bytes, ...]:
+            """Numbers and kinds of the descriptors above 2 that the command would inherit."""
 
 ALL = 1 << 30
 
@@ -37,7 +43,7 @@ class Match:
         self.facts: list[Fact] = []
 
 
-def match(record: Record, world: World, stdin: Stdin, *, resume: bool = False, most: int = 1) -> Match:
+def match(record: Record, world: World, streams: Streams, *, resume: bool = False, most: int = 1) -> Match:
     """Compare a record with the world; stops after ``most`` differences.
 
     With ``resume``, a fact also holds where the record's own effects have changed the path and it
@@ -47,9 +53,9 @@ def match(record: Record, world: World, stdin: Stdin, *, resume: bool = False, m
     done = Done(record, world) if resume else None
     for fact in record.facts:
         path, aspect, value, _ = fact
-        if aspect == STDIN:
-            now = stdin()
-            difference: object = None if now == value else (now or "not a regular file")
+        if aspect == STDIN or aspect == DESCRIPTORS:
+            now: object = streams.stdin() if aspect == STDIN else streams.further()
+            difference: object = None if now == value else (now or "nothing")
             fresh = fact
         else:
             st = world.look(path)

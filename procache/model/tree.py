@@ -38,8 +38,7 @@ if TYPE_CHECKING:
 
     Look = os.stat_result | int
 
-DIR = stat.S_IFDIR
-_UNREADABLE = object()
+_IS_FOLDER = (TYPE, stat.S_IFDIR, False)
 
 
 class Tree:
@@ -68,10 +67,10 @@ class Tree:
         answer: tuple[int, object] | None = None
         node: Execution | None = ex
         while node is not None:
-            if path in node.touched or (node.made and _inside(path, node.made)):
-                return
             known = node.states.get(path)
             if known is not None and STRENGTH[known[0]] >= wanted and (known[2] or not timed):
+                return
+            if path in node.touched or (node.made and _inside(path, node.made)):
                 return
             if answer is None:
                 answer = self._answer(ex, path, aspect, st)
@@ -110,16 +109,30 @@ class Tree:
         node.states[path] = (stronger[0], stronger[1], known[2] or timed)
 
     def look_at_way(self, ex: Execution, way: object, folders: Iterable[bytes], links: Iterable[bytes]) -> None:
-        """``ex`` walks through ``folders`` and ``links``; ``way`` is a token that names this walk."""
-        if way in ex.walks:
+        """``ex`` walks through ``folders`` and ``links``; ``way`` is a token that names this walk.
+
+        That a folder is one was seen when the walk was made, and a walk is forgotten when a folder or link changes.
+        """
+        walks = ex.walks
+        if way in walks:
             return
         for folder in folders:
-            self.look(ex, folder, TYPE, self.world.look(folder))
+            if folder not in ex.states:
+                self._pass_through(ex, folder)
         for link in links:
             self.look(ex, link, TARGET, self.world.look(link))
         node: Execution | None = ex
         while node is not None and way not in node.walks:
             node.walks.add(way)
+            node = node.parent
+
+    @staticmethod
+    def _pass_through(ex: Execution, folder: bytes) -> None:
+        node: Execution | None = ex
+        while node is not None and folder not in node.states:
+            if folder in node.touched or (node.made and _inside(folder, node.made)):
+                return
+            node.states[folder] = _IS_FOLDER
             node = node.parent
 
     def look_listing(self, ex: Execution, path: bytes) -> None:

@@ -14,6 +14,7 @@ import signal
 import struct
 from typing import TYPE_CHECKING
 
+from procache.model.record import Record
 from procache.store import journal, records
 
 if TYPE_CHECKING:
@@ -49,9 +50,9 @@ class Writer:
         os.close(reader)
         os.close(reporter)
 
-    def put_record(self, key: bytes, variant: bytes, packed: bytes) -> None:
+    def put_record(self, key: bytes, packed: bytes) -> None:
         """Store a record under its command key."""
-        self._send(RECORD, key + variant, packed)
+        self._send(RECORD, key, packed)
 
     def put_blob(self, digest: bytes, content: bytes) -> None:
         """Store a blob whose content is at hand."""
@@ -115,7 +116,7 @@ def _serve(reader: int, reporter: int, layout: Layout, journal_path: bytes, most
 
 def _carry_out(layout: Layout, journal_path: bytes, most: int, kind: bytes, name: bytes, body: bytes) -> None:
     if kind == RECORD:
-        add_record(layout, name[:17], name[17:], body, most)
+        add_record(layout, name, Record.unpack(body).identity(), body, most)
     elif kind == BLOB:
         add_blob(layout, name, body)
     elif kind == STAGED:

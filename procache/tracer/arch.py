@@ -18,6 +18,7 @@ FOREIGN_BIT = 0x40000000
 ELF_CLASS, ELF_MACHINE = 2, 62
 #: Bytes of the system call instruction, after which ``rip`` points.
 INSTRUCTION = 2
+CALL_INSTRUCTION = b"\x0f\x05"
 
 #: Calls named otherwise (283) or newer than the tables of python-ptrace 0.9.9 (arch/x86/entry/syscalls/syscall_64.tbl, Linux 6.19).
 NEWER = {
@@ -89,3 +90,18 @@ def again(number: int) -> None:
 def stack() -> int:
     """The stack pointer in ``regs``."""
     return int(regs.rsp)
+
+
+def position() -> int:
+    """The instruction pointer in ``regs``."""
+    return int(regs.rip)
+
+
+def skip_instruction() -> None:
+    """Move ``regs`` behind a call instruction."""
+    regs.rip += INSTRUCTION
+
+
+def leave_call() -> None:
+    """Say that ``regs`` are of no call any more, so that the kernel restarts none."""
+    regs.orig_rax = 0xFFFFFFFFFFFFFFFF

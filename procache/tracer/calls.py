@@ -22,6 +22,7 @@ from procache.world.paths import Found, Resolver, Walk
 if TYPE_CHECKING:
     from procache.model.execution import Execution
     from procache.model.tree import Tree
+    from procache.tracer.near import Near
     from procache.tracer.streamcalls import StreamCalls
     from procache.tracer.table import Spec
 
@@ -37,10 +38,11 @@ UTIME_NOW, UTIME_OMIT = (1 << 30) - 1, (1 << 30) - 2
 class PathCalls:
     """Turns path-carrying calls of tracees into looks and changes of the execution tree."""
 
-    __slots__ = ("tree", "resolver", "streams")
+    __slots__ = ("tree", "resolver", "near", "streams")
 
-    def __init__(self, tree: Tree, resolver: Resolver) -> None:
+    def __init__(self, tree: Tree, resolver: Resolver, near: Near) -> None:
         self.tree = tree
+        self.near = near
         self.resolver = resolver
         self.streams: StreamCalls
 
@@ -172,6 +174,8 @@ class PathCalls:
             return None
         if len(parts) == 5 and parts[2] in own and parts[3] == b"fd" and parts[4].isdigit():
             return self.reopened(t, int(parts[4]))
+        if parts[-1] in (b"status", b"stat"):
+            self.near.release(t.process)
         verdict = pseudo.of_proc(path, own)
         if flags & O_ACCMODE and verdict != pseudo.IGNORE:
             return self.tree.taint(t.ex, reason("pseudo-file", path=path))

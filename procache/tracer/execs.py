@@ -17,7 +17,7 @@ from procache.model.reasons import Reason, reason
 from procache.model.record import Damaged, Record
 from procache.store import journal, records
 from procache.tracer.calls import PathCalls
-from procache.tracer.fds import Inherited, stdin_now
+from procache.tracer.fds import Inherited, TraceeStreams, further_kinds, open_count, surviving
 from procache.tracer.programs import FOREIGN, MAX_SCRIPTS, NATIVE, OTHER, SCRIPT, Programs
 from procache.tracer.skip import Skip
 from procache.tracer.tracee import Tracee, signed
@@ -135,21 +135,18 @@ class Execs:
 
     def _pending(self, t: Tracee, absolute: bytes, path: bytes, argv: int, envp: int) -> Pending | None:
         inherited = Inherited(t)
-        lost = []
-        for fd in inherited.extra:
-            if fd not in t.process.watched and not self.watcher.watch(t, fd, entry=True):
-                lost.append(fd)
         process = t.process
         if process.attributes is None:
             process.attributes = world_inherited.attributes(t.tid)
         hidden = world_inherited.status_fields(world_inherited.read_status(t.tid))
+        if not process.own_affinity:
+            hidden = (*hidden[:-1], self.root.hidden[-1])  # as it would be without procache (``near``)
         command = Command(
             absolute, t.strings(argv), t.cwd(), self.envs.table(t.strings(envp)), inherited.kinds, hidden, process.attributes
         )
         pending = Pending(self.root if t.ex is self.outside else command, inherited, path)
         if t.ex is self.outside:
             pending.misses = self.root_misses
-        pending.taints += [reason("inherited-descriptor", detail=fd) for fd in lost]
         if not path:
             pending.taints.append(reason("anonymous-program", detail=absolute))
         return pending
@@ -179,24 +176,25 @@ class Execs:
     def _fitting(self, t: Tracee, pending: Pending, data: bytes) -> Record | None:
         """The first record that fits; where none does, the reasons go to ``pending.misses``."""
         tried: list[Record] = []
+        streams = TraceeStreams(t, self.tree.world.memo)
         for _, packed in records.frames(data):
             try:
                 record = Record.unpack(packed)
             except Damaged:
                 continue
-            found = match(record, self.tree.world, lambda: stdin_now(t, self.tree.world.memo), resume=self.policy.resume)
+            found = match(record, self.tree.world, streams, resume=self.policy.resume)
             if not found.differences:
                 self.skip.facts = found.facts
                 return record
             tried.append(record)
-        pending.misses += self.why_none(tried[:COMPARED], t) or [reason("no-record")]
+        pending.misses += self.why_none(tried[:COMPARED], streams) or [reason("no-record")]
         return None
 
-    def why_none(self, tried: list[Record], t: Tracee) -> list[Reason]:
+    def why_none(self, tried: list[Record], streams: TraceeStreams) -> list[Reason]:
         """All differences of the record that comes nearest."""
         nearest: list[Reason] | None = None
         for record in tried:
-            found = match(record, self.tree.world, lambda: stdin_now(t, self.tree.world.memo), resume=self.policy.resume, most=ALL)
+            found = match(record, self.tree.world, streams, resume=self.policy.resume, most=ALL)
             if nearest is None or len(found.differences) < len(nearest):
                 nearest = found.differences
         return (nearest or [])[:TOLD]
@@ -232,6 +230,7 @@ class Execs:
         t.ex = ex
         t.process.close()
         ex.inherited = pending.inherited.files
+        self._inherit(t, ex, pending)
         ex.misses = pending.misses
         program = pending.command.program
         ex.timed = program in self.policy.mtime_sensitive
@@ -244,6 +243,23 @@ class Execs:
             ex.taint(reason("never-skipped", detail=program))
         if pending.path:
             self._load(t, pending.path, MAX_SCRIPTS)
+
+    def _inherit(self, t: Tracee, ex: Execution, pending: Pending) -> None:
+        """Follow descriptors above 2 that the exec handed on, and standard ones that it closed."""
+        count = open_count(t)
+        if count and count == len(ex.inherited):
+            return
+        files = {fd: found for fd in (0, 1, 2) if (found := t.stat_descriptor(fd)) is not None}
+        if {fd: (st.st_dev, st.st_ino) for fd, st in files.items()} != ex.inherited:
+            pending.taints.append(reason("inherited-descriptor", detail="0 to 2, closed by the exec"))
+        others = surviving(t)
+        ex.further = further_kinds(others)
+        for fd, st in others.items():
+            if stat.S_ISDIR(st.st_mode):
+                continue
+            ex.inherited[fd] = (st.st_dev, st.st_ino)
+            if fd not in t.process.watched and not self.watcher.watch_after_exec(t, fd):
+                pending.taints.append(reason("inherited-descriptor", detail=fd))
 
     def _load(self, t: Tracee, path: bytes, depth: int) -> None:
         """Attribute an executable and what it needs to be loaded."""

@@ -61,33 +61,43 @@ class StdinLook:
         os.close(self.shared)
 
 
-def stdin_now(t: Tracee, memo: Memo) -> tuple[int, bytes] | None:
-    """(offset, digest) of the regular file on descriptor 0 of a tracee; None where it is anything else."""
-    st = t.stat_descriptor(0)
-    if st is None or not stat.S_ISREG(st.st_mode):
-        return None
-    try:
-        return t.offset(0), reopened_digest(b"/proc/%d/fd/0" % t.tid, memo)
-    except Exception:  # gone or changing: no record fits
-        return None
+class TraceeStreams:
+    """What a tracee that is about to exec has open, for matching."""
+
+    __slots__ = ("tracee", "memo")
+
+    def __init__(self, tracee: Tracee, memo: Memo) -> None:
+        self.tracee = tracee
+        self.memo = memo
+
+    def stdin(self) -> tuple[int, bytes] | None:
+        """(offset, digest) of the regular file on descriptor 0; None where it is anything else."""
+        st = self.tracee.stat_descriptor(0)
+        if st is None or not stat.S_ISREG(st.st_mode):
+            return None
+        try:
+            return self.tracee.offset(0), reopened_digest(b"/proc/%d/fd/0" % self.tracee.tid, self.memo)
+        except Exception:  # gone or changing: no record fits
+            return None
+
+    def further(self) -> tuple[bytes, ...]:
+        """Numbers and kinds of the descriptors above 2 that the exec would hand on."""
+        return further_kinds(further(self.tracee))
 
 
 class Inherited:
-    """The descriptors that survive an exec: ``files`` by number, ``kinds`` for the command, ``extra`` numbers above 2."""
+    """The standard streams that an exec hands on: ``files`` by number, ``kinds`` for the command."""
 
-    __slots__ = ("files", "kinds", "extra")
+    __slots__ = ("files", "kinds")
 
     def __init__(self, t: Tracee) -> None:
         self.files: dict[int, tuple[int, int]] = {}
-        self.extra: list[int] = []
         kinds: list[bytes] = []
         for fd in (0, 1, 2):
             st = t.stat_descriptor(fd)
             kinds.append(b"closed" if st is None else self._kind(t, fd, st))
             if st is not None:
                 self.files[fd] = (st.st_dev, st.st_ino)
-        if os.stat(b"/proc/%d/fd" % t.tid).st_size != len(self.files):
-            kinds.extend(self._others(t))
         self.kinds = tuple(kinds)
 
     @staticmethod
@@ -97,21 +107,38 @@ class Inherited:
             return kind + window_size(b"/proc/%d/fd/%d" % (t.tid, fd))
         return kind
 
-    def _others(self, t: Tracee) -> list[bytes]:
-        """Kinds of the descriptors above 2 that are not closed by the exec, each with its number."""
-        kinds = []
-        for name in sorted(os.listdir(b"/proc/%d/fd" % t.tid), key=int):
-            fd = int(name)
-            if fd <= 2:
-                continue
-            with open(b"/proc/%d/fdinfo/%d" % (t.tid, fd), "rb", buffering=0) as info:
-                flags = int(info.read(256).split(b"flags:", 1)[1].split(None, 1)[0], 8)
-            st = t.stat_descriptor(fd)
-            if flags & O_CLOEXEC or st is None:
-                continue
-            kinds.append(b"%d:%b" % (fd, stream_kind(st)))
-            if not stat.S_ISDIR(st.st_mode):
-                self.extra.append(fd)
-                self.files[fd] = (st.st_dev, st.st_ino)
-        return kinds
 
+def open_count(t: Tracee) -> int:
+    """How many descriptors are open (size of /proc/PID/fd, Linux 6.2); 0 where the kernel does not say."""
+    return os.stat(b"/proc/%d/fd" % t.tid).st_size
+
+
+def further(t: Tracee) -> dict[int, os.stat_result]:
+    """The descriptors above 2 that an exec hands on, by number: those not marked close-on-exec."""
+    found = {}
+    for name in os.listdir(b"/proc/%d/fd" % t.tid):
+        fd = int(name)
+        if fd <= 2:
+            continue
+        with open(b"/proc/%d/fdinfo/%d" % (t.tid, fd), "rb", buffering=0) as info:
+            flags = int(info.read(256).split(b"flags:", 1)[1].split(None, 1)[0], 8)
+        st = t.stat_descriptor(fd)
+        if st is not None and not flags & O_CLOEXEC:
+            found[fd] = st
+    return found
+
+
+def surviving(t: Tracee) -> dict[int, os.stat_result]:
+    """The descriptors above 2 of a tracee that has just exec'ed: the exec closed all that are not handed on."""
+    found = {}
+    for name in os.listdir(b"/proc/%d/fd" % t.tid):
+        fd = int(name)
+        st = t.stat_descriptor(fd) if fd > 2 else None
+        if st is not None:
+            found[fd] = st
+    return found
+
+
+def further_kinds(found: dict[int, os.stat_result]) -> tuple[bytes, ...]:
+    """Numbers and kinds of descriptors, as a fact."""
+    return tuple(b"%d:%b" % (fd, stream_kind(found[fd])) for fd in sorted(found))

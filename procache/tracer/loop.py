@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from procache.tracer.calls import PathCalls
     from procache.tracer.execs import Execs
+    from procache.tracer.near import Near
     from procache.tracer.processcalls import ProcessCalls
     from procache.tracer.streamcalls import StreamCalls
     from procache.tracer.tracelog import TraceLog
@@ -68,11 +69,12 @@ class Loop:
 
     def __init__(
         self, execs: Execs, paths: PathCalls, streams: StreamCalls, processes: ProcessCalls, tracees: dict[int, Tracee],
-        log: TraceLog | None = None,
+        near: Near, log: TraceLog | None = None,
     ) -> None:  # fmt: skip
         self.execs = execs
         self.tracees = tracees
         self.processes = processes
+        self.near = near
         self.log = log
         self.handlers = dispatch(paths, streams, processes, execs)
         #: first stops that came before the fork event that explains them
@@ -94,6 +96,7 @@ class Loop:
         tracee = Tracee(pid, Process(pid, None), self.execs.outside)
         tracee.starting = False
         self.tracees[pid] = tracee
+        self.near.start()
 
     def run(self) -> int:
         """Serve stops until every tracee has ended; returns the root's status (-signal for a death by signal)."""
@@ -226,6 +229,7 @@ class Loop:
         if event == PTRACE_EVENT_CLONE and os.path.exists(f"/proc/{t.process.tgid}/task/{child}"):
             process = t.process
             process.threads.add(child)
+            self.near.release(process)
         else:
             process = Process(child, t.process)
             t.ex.live += 1

@@ -14,6 +14,7 @@ from procache.tracer.tracee import Tracee, signed
 from procache.world import inherited
 
 if TYPE_CHECKING:
+    from procache.tracer.near import Near
     from procache.tracer.table import Row
 
 Args = tuple[int, ...]
@@ -26,11 +27,12 @@ FAMILIES = {2: "AF_INET", 10: "AF_INET6", 16: "AF_NETLINK", 17: "AF_PACKET", 40:
 class ProcessCalls:
     """Follows forks' flags, signals, inherited attributes and sockets."""
 
-    __slots__ = ("paths", "tracees")
+    __slots__ = ("paths", "tracees", "near")
 
-    def __init__(self, paths: PathCalls, tracees: dict[int, Tracee]) -> None:
+    def __init__(self, paths: PathCalls, tracees: dict[int, Tracee], near: Near) -> None:
         self.paths = paths
         self.tracees = tracees
+        self.near = near
 
     def taint(self, t: Tracee, code: str, **fields: object) -> None:
         """Taint the execution of ``t`` and all that contain it."""
@@ -113,6 +115,17 @@ class ProcessCalls:
 
     def sched(self, t: Tracee, args: Args) -> None:
         """sched_set…: (pid, …)."""
+        self._of_process(t, signed(args[0]))
+
+    def affinity(self, t: Tracee, args: Args) -> None:
+        """sched_getaffinity: the tracee is to see what it would see without procache."""
+        target = self.tracees.get(signed(args[0])) or t
+        self.near.release(target.process)
+
+    def set_affinity(self, t: Tracee, args: Args) -> None:
+        """sched_setaffinity: from here on the tracee decides itself."""
+        self.affinity(t, args)
+        t.process.own_affinity = True
         self._of_process(t, signed(args[0]))
 
     def priority(self, t: Tracee, args: Args) -> None:

@@ -24,6 +24,7 @@ from procache.tracer.calls import PathCalls
 from procache.tracer.execs import Execs
 from procache.tracer.launch import fork_command
 from procache.tracer.loop import Loop
+from procache.tracer.near import Near
 from procache.tracer.processcalls import ProcessCalls
 from procache.tracer.streamcalls import StreamCalls
 from procache.tracer.tracee import Tracee
@@ -64,12 +65,13 @@ def trace(front: Front, options: RunOptions, misses: list[Reason]) -> int:
 def assemble(front: Front, options: RunOptions, writer: Writer, misses: list[Reason]) -> tuple[Loop, Execs]:
     """Make the parts of a traced run and join them."""
     tree = Tree(front.world)
-    paths = PathCalls(tree, Resolver())
+    tracees: dict[int, Tracee] = {}
+    near = Near(tracees)
+    paths = PathCalls(tree, Resolver(), near)
     postponed: list[tuple[int, int, object]] = []
     watcher = Watcher(lambda *status: postponed.append(status))
     streams = StreamCalls(front.world.memo, front.layout.tmp, watcher)
     paths.streams = streams
-    tracees: dict[int, Tracee] = {}
     execs = Execs(
         front.policy, front.layout, writer, tree, paths, streams, watcher, front.envs, front.command, misses,
         refresh=options.refresh, no_store=options.no_store,
@@ -80,7 +82,7 @@ def assemble(front: Front, options: RunOptions, writer: Writer, misses: list[Rea
 
         log = TraceLog(options.log_file, options.log_level)
         execs.log = log
-    loop = Loop(execs, paths, streams, ProcessCalls(paths, tracees), tracees, log)
+    loop = Loop(execs, paths, streams, ProcessCalls(paths, tracees, near), tracees, near, log)
     loop.postponed = postponed
     tree.holds_open = loop.holds_open
     return loop, execs
@@ -97,6 +99,7 @@ def follow(front: Front, loop: Loop) -> int:
     gc.freeze()
     gc.disable()
     status = loop.run()
+    loop.near.stop()
     complaint = os.read(said, 16)
     os.close(said)
     if complaint:

@@ -11,7 +11,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from procache.model import effects as fx
-from procache.model.aspects import STDIN, Fact
+from procache.model.aspects import DESCRIPTORS, STDIN, Fact
 from procache.model.reasons import reason
 from procache.replay import streams as out
 from procache.replay.apply import Replay, ReplayFailed
@@ -72,13 +72,14 @@ class Skip:
 
     def _account(self, t: Tracee, pending: Pending, record: Record, blob: int) -> None:
         ex = t.ex
-        self.tree.fold_facts(ex, [fact for fact in self.facts if fact[1] != STDIN])
+        self.tree.fold_facts(ex, [fact for fact in self.facts if fact[1] not in (STDIN, DESCRIPTORS)])
         if record.stdin_end is not None:
             self._fold_stdin(t, pending)
         for effect in record.effects:
             self._fold_effect(t, effect)
         for fd, data in out.pieces(record, blob):
-            key = pending.inherited.files.get(fd)
+            st = t.stat_descriptor(fd)
+            key = None if st is None else (st.st_dev, st.st_ino)
             nodes = [node for node in self._inheriting(t, key) if not node.taints]
             if key is not None and nodes:
                 self.streams.give(nodes, key, fd, data)

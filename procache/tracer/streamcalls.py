@@ -184,7 +184,7 @@ class StreamCalls:
         """Watch the descriptor that the present call returns."""
 
         def returned(t: Tracee, result: int) -> None:
-            if result >= 0 and result not in t.process.watched and not self.watcher.watch(t, result, entry=False):
+            if result >= 0 and result not in t.process.watched and not self.watcher.watch(t, result):
                 self.taint(nodes, "stream-escapes", result)
 
         t.at_exit = returned

@@ -100,7 +100,7 @@ PROCESSES: dict[str, str] = {
     "execve": "execve", "execveat": "execveat", "clone": "clone", "clone3": "clone3", "kill": "kill", "tkill": "kill", "tgkill": "tgkill",
     "rt_sigqueueinfo": "kill", "rt_tgsigqueueinfo": "tgkill", "pidfd_send_signal": "pidfd_signal", "setrlimit": "inherit",
     "prlimit64": "prlimit", "setpriority": "priority", "ioprio_set": "priority", "sched_setparam": "sched", "sched_setscheduler": "sched",
-    "sched_setattr": "sched", "sched_setaffinity": "sched", "personality": "inherit", "setuid": "identity", "setgid": "identity",
+    "sched_setattr": "sched", "sched_setaffinity": "set_affinity", "sched_getaffinity": "affinity", "personality": "inherit", "setuid": "identity", "setgid": "identity",
     "setreuid": "identity", "setregid": "identity", "setresuid": "identity", "setresgid": "identity", "setfsuid": "identity",
     "setfsgid": "identity", "connect": "connect", "seccomp": "seccomp",
 }  # fmt: skip
@@ -132,7 +132,7 @@ HARMLESS_CALLS = """
     fdatasync getcwd umask gettimeofday getrlimit getrusage sysinfo times getuid getgid geteuid getegid setpgid getppid
     getpgrp setsid getgroups getresuid getresgid getpgid getsid capget rt_sigpending rt_sigtimedwait rt_sigsuspend sigaltstack
     getpriority sched_getparam sched_getscheduler sched_get_priority_max sched_get_priority_min sched_rr_get_interval mlock munlock
-    mlockall munlockall modify_ldt arch_prctl sync gettid readahead time futex sched_getaffinity set_thread_area get_thread_area
+    mlockall munlockall modify_ldt arch_prctl sync gettid readahead time futex set_thread_area get_thread_area
     io_destroy io_getevents io_submit io_cancel io_pgetevents epoll_create epoll_ctl_old epoll_wait_old remap_file_pages
     set_tid_address restart_syscall fadvise64 timer_create timer_settime timer_gettime timer_getoverrun timer_delete clock_gettime
     clock_getres clock_nanosleep epoll_wait epoll_ctl mbind set_mempolicy get_mempolicy ioprio_get inotify_init inotify_init1

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PATH_MAX = 4096
-_PAGE = 4096
+#: Strings of an environment lie close together; this much of memory is read in one piece.
+BLOCK = 4096
 
 
 class Unreadable(Exception):
@@ -22,7 +23,7 @@ class Unreadable(Exception):
 class Process:
     """What the threads of one process share."""
 
-    __slots__ = ("tgid", "threads", "mem", "cwd", "shares_fs", "attributes", "watched")
+    __slots__ = ("tgid", "threads", "mem", "cwd", "shares_fs", "attributes", "watched", "free", "own_affinity")
 
     def __init__(self, tgid: int, parent: Process | None) -> None:
         self.tgid = tgid
@@ -33,6 +34,9 @@ class Process:
         self.shares_fs = False
         #: digest of limits and the like, or None where they changed since it was taken
         self.attributes: bytes | None = parent.attributes if parent is not None else None
+        #: not to be kept on the tracer's CPU (``near``), and whether it has set an affinity of its own
+        self.free = parent.free if parent is not None else False
+        self.own_affinity = parent.own_affinity if parent is not None else False
         #: descriptors on which the filter stops
         self.watched: frozenset[int] = parent.watched if parent is not None else frozenset()
 
@@ -110,20 +114,23 @@ class Tracee:
         return found
 
     def strings(self, address: int) -> tuple[bytes, ...]:
-        """The strings of an argument or environment array. Most lie in one block, read at once."""
+        """The strings of an argument or environment array. Those that lie close together are read at once."""
         pointers = self.pointers(address)
-        if not pointers:
-            return ()
-        low, high = min(pointers), max(pointers)
-        if high - low > 1 << 18:
-            return tuple(self.string(pointer) or b"" for pointer in pointers)
-        block = self.read(low, high - low + 512)
-        found = []
-        for pointer in pointers:
-            start = pointer - low
-            end = block.find(b"\0", start)
-            found.append(block[start:end] if end >= 0 else self.string(pointer) or b"")
-        return tuple(found)
+        found: dict[int, bytes] = {}
+        block, start, end = b"", 0, 0
+        for pointer in sorted(pointers):
+            if pointer >= end:
+                start = pointer
+                block = self.read(start, BLOCK)
+                end = start + len(block)
+            stop = block.find(b"\0", pointer - start)
+            if stop < 0:
+                start = pointer
+                block = self.read(start, BLOCK)
+                end = start + len(block)
+                stop = block.find(b"\0")
+            found[pointer] = block[pointer - start : stop] if stop >= 0 else self.string(pointer) or b""
+        return tuple([found[pointer] for pointer in pointers])
 
     # -- folders and descriptors -------------------------------------------------------------------------
 

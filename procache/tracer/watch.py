@@ -1,9 +1,9 @@
 """Watching one more descriptor: the tracee is made to install a further filter on itself.
 
 Filters stack and the strictest answer wins (seccomp(2)), and children inherit them, so a descriptor that
-once held an inherited file stays watched from there down. The call is inserted where the tracee stands:
-at an entry stop the present call is turned into seccomp() and made again afterwards; at an exit stop the
-instruction just executed runs once more.
+once held an inherited file stays watched from there down. The call is inserted where the tracee stands: at
+an exit stop the instruction just executed runs once more; after an exec, where no instruction was executed
+yet, one is put at the entry point for the moment.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from procache.tracer.tracee import Tracee
 
 _TSYNC = 1
+_EXECS = (arch.NUMBERS["execve"], arch.NUMBERS["execveat"])
 _WALL = 0x40000000
 
 
@@ -35,14 +36,41 @@ class Watcher:
         self.postpone = postpone
         self.programs: dict[int, bytes] = {}
 
-    def watch(self, t: Tracee, fd: int, *, entry: bool) -> bool:
-        """Watch ``fd`` in ``t``, which is at a call's entry (seccomp) or exit stop; False where that failed."""
+    def watch(self, t: Tracee, fd: int) -> bool:
+        """Watch ``fd`` in ``t``, which is at the exit stop of a call; False where that failed."""
+        arch.fetch(t.tid)
+        saved = arch.snapshot()
+        done = self._install(t, fd)
+        arch.restore(saved)
+        arch.store(t.tid)
+        return done
+
+    def watch_after_exec(self, t: Tracee, fd: int) -> bool:
+        """Watch ``fd`` in ``t``, which is at the stop of a successful exec (or was brought to the end of it here)."""
+        arch.fetch(t.tid)
+        if arch.call()[0] in _EXECS and not self._step(t, PTRACE_SYSCALL):
+            return False
+        arch.fetch(t.tid)
+        saved = arch.snapshot()
+        start = arch.position()
+        code = t.read(start, arch.INSTRUCTION)
+        try:
+            t.write(start, arch.CALL_INSTRUCTION)
+            arch.skip_instruction()
+            done = self._install(t, fd)
+            t.write(start, code)
+        except OSError:
+            done = False
+        arch.restore(saved)
+        arch.leave_call()
+        arch.store(t.tid)
+        return done
+
+    def _install(self, t: Tracee, fd: int) -> bool:
+        """With ``regs`` just behind a call instruction: make that call install the filter. Leaves ``regs`` changed."""
         code = self.programs.get(fd)
         if code is None:
             code = self.programs[fd] = bpf.encode(bpf.watch_program(fd))
-        arch.fetch(t.tid)
-        saved = arch.snapshot()
-        number = arch.call()[0]
         address = (arch.stack() - 256 - len(code)) & ~15
         image = struct.pack("<HxxxxxxQ", len(code) // 8, address + 16) + code
         kept = t.read(address, len(image))
@@ -50,29 +78,20 @@ class Watcher:
             return False
         try:
             t.write(address, image)
-            done = self._call(t, address, entry)
+            done = self._call(t, address)
             t.write(address, kept)
         except OSError:
             return False
-        arch.restore(saved)
-        if entry:
-            arch.again(number)
-        arch.store(t.tid)
         if done:
             t.process.watched = t.process.watched | {fd}
         return done
 
-    def _call(self, t: Tracee, address: int, entry: bool) -> bool:
+    def _call(self, t: Tracee, address: int) -> bool:
         flags = _TSYNC if len(t.process.threads) > 1 else 0
-        if not entry:
-            arch.again(arch.NUMBERS["seccomp"])
         arch.become("seccomp", 1, flags, address)
-        if not entry:
-            arch.regs.rax = arch.NUMBERS["seccomp"]
+        arch.again(arch.NUMBERS["seccomp"])
         arch.store(t.tid)
-        if not entry and not self._step(t, PTRACE_CONT):
-            return False
-        if not self._step(t, PTRACE_SYSCALL):
+        if not self._step(t, PTRACE_CONT) or not self._step(t, PTRACE_SYSCALL):
             return False
         arch.fetch(t.tid)
         return arch.result() == 0

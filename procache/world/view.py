@@ -92,21 +92,22 @@ class World:
 
     def unchanged(self, aspect: int, path: bytes, value: object) -> bool:
         """True when a fact seen earlier in this run still shows exactly the same, times included."""
+        if aspect == ABSENT and value == errno.ENOENT:
+            return not os.access(path, os.F_OK, follow_symlinks=False)
         st = states.look(path)
         if type(st) is int:
-            return aspect == ABSENT and same_absence(st, value)
+            return aspect == ABSENT and st == value
         assert not isinstance(st, int)
+        if aspect in (CONTENT, META):
+            assert isinstance(value, tuple)
+            if (st.st_mode, st.st_uid, st.st_gid) != value[:3]:
+                return False
+            return stat.S_ISDIR(st.st_mode) or (st.st_mtime_ns == value[5] and st.st_size == value[3])
         if aspect == TYPE:
             return stat.S_IFMT(st.st_mode) == value
         if aspect == OWNER:
             return (st.st_mode, st.st_uid, st.st_gid) == value
-        if aspect == TARGET:
-            return stat.S_ISLNK(st.st_mode) and os.readlink(path) == value
-        if aspect == ABSENT:
-            return False
-        if stat.S_ISDIR(st.st_mode):
-            return (st.st_mode, st.st_uid, st.st_gid) == value[:3]  # type: ignore[index]
-        return (st.st_mode, st.st_uid, st.st_gid, st.st_size) == value[:4] and st.st_mtime_ns == value[5]  # type: ignore[index]
+        return aspect == TARGET and stat.S_ISLNK(st.st_mode) and os.readlink(path) == value
 
     # -- comparison with a recorded fact: None when equal, else what is there now ---------------------
 
@@ -116,7 +117,7 @@ class World:
         if aspect in _EXTRA:
             return self._extra_differs(path, aspect, value)
         if type(st) is int:
-            return None if aspect == ABSENT and same_absence(st, value) else describe(st)
+            return None if aspect == ABSENT and st == value else describe(st)
         assert not isinstance(st, int)
         if aspect == CONTENT or aspect == META:
             return self._state_differs(path, aspect, value, timed, st)  # type: ignore[arg-type]
@@ -159,11 +160,6 @@ class World:
 
 
 _EXTRA = frozenset((LISTING, PSEUDO, XATTR, FS))
-
-def same_absence(now: int, recorded: object) -> bool:
-    """True when two failed looks mean the same to a program: nothing there (ENOENT), or the very error."""
-    return now == recorded
-
 
 def describe(st: os.stat_result | int, path: bytes = b"", digest: bytes = b"") -> object:
     """A value that says what is at a path now: an errno name, link text, or (mode, uid, gid, size, mtime_ns, digest)."""

@@ -1,0 +1,128 @@
+"""Keeping the tracer on the CPU of the tracee that it serves, while there is one at a time to serve.
+
+A stop costs two switches between tracer and tracee. On one CPU that is a few microseconds; across CPUs
+each switch wakes an idle CPU, which in a virtual machine costs tens of microseconds: a script of short jobs
+takes half as long again. So a tree that runs one process at a time is kept on one CPU together with
+the tracer.
+
+It must never take parallelism: a timer looks at what is runnable, and two runnable processes, or a
+second thread, set everything free. And it must not be seen: before a tracee asks for its affinity (or reads
+it in /proc), or sets it, it gets back the affinity that it would have.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+from ptrace.ctypes_libc import libc
+
+if TYPE_CHECKING:
+    from procache.tracer.tracee import Process, Tracee
+
+#: Seconds between two looks, and looks without parallelism until the tree is kept together again.
+PERIOD = 0.02
+CALM = 8
+#: Share of a period (ns) that the tracer may wait for its CPU before that one is left to others.
+CROWDED_NS = 6_000_000
+#: More processes than this are taken for parallel without looking.
+MOST = 12
+
+
+class Near:
+    """The affinity of the tracer and its tracees. ``tracees`` is the loop's table."""
+
+    __slots__ = ("allowed", "tracees", "together", "calm", "cpu", "waited", "enabled")
+
+    def __init__(self, tracees: dict[int, Tracee]) -> None:
+        self.allowed = os.sched_getaffinity(0)
+        self.tracees = tracees
+        self.enabled = len(self.allowed) > 1
+        self.together = False
+        self.calm = 0
+        self.cpu = 0
+        self.waited = 0
+
+    def start(self) -> None:
+        """Begin: the root was seized and waits for its start."""
+        if not self.enabled:
+            return
+        signal.signal(signal.SIGALRM, lambda number, frame: self._tick())
+        signal.setitimer(signal.ITIMER_REAL, PERIOD, PERIOD)
+        self._gather()
+
+    def stop(self) -> None:
+        """End: the tracer may run anywhere again."""
+        if self.enabled:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            self._set(0, self.allowed)
+
+    def release(self, process: Process) -> None:
+        """Give a process its own affinity back, for good: it has threads, or is about to ask or set it."""
+        if not process.free:
+            process.free = True
+            if self.together:
+                for tid in process.threads:
+                    self._set(tid, self.allowed)
+
+    def _gather(self) -> None:
+        here = libc.sched_getcpu()
+        self.cpu = here if here in self.allowed else min(self.allowed)
+        self.together = True
+        self._everywhere({self.cpu})
+
+    def _scatter(self) -> None:
+        self.together = False
+        self.calm = 0
+        self._everywhere(self.allowed)
+
+    def _everywhere(self, cpus: set[int]) -> None:
+        self._set(0, cpus)
+        for t in list(self.tracees.values()):
+            if not t.process.free:
+                self._set(t.tid, cpus)
+
+    @staticmethod
+    def _set(tid: int, cpus: set[int]) -> None:
+        try:
+            os.sched_setaffinity(tid, cpus)
+        except OSError:
+            pass  # it has just ended
+
+    def _tick(self) -> None:
+        if self.together:
+            if self._parallel() or self._crowded():
+                self._scatter()
+        elif self._parallel():
+            self.calm = 0
+        else:
+            self.calm += 1
+            if self.calm >= CALM:
+                self._gather()
+
+    def _parallel(self) -> bool:
+        """True when two tracees could run at this moment."""
+        if len(self.tracees) > MOST:
+            return True
+        running = 0
+        for tid in list(self.tracees):
+            try:
+                fd = os.open(b"/proc/%d/stat" % tid, os.O_RDONLY | os.O_CLOEXEC)
+            except OSError:
+                continue
+            try:
+                running += os.read(fd, 512).rpartition(b") ")[2][:1] == b"R"
+            finally:
+                os.close(fd)
+        return running > 1
+
+    def _crowded(self) -> bool:
+        """True when something else wants this CPU: the tracer had to wait for it."""
+        try:
+            with open("/proc/self/schedstat", "rb", buffering=0) as file:
+                waited = int(file.read(128).split()[1])
+        except (OSError, IndexError, ValueError):
+            return False
+        before, self.waited = self.waited, waited
+        return before > 0 and waited - before > CROWDED_NS
