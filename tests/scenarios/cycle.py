@@ -85,9 +85,10 @@ def differs(one: Run, other: Run) -> bool:
 
 
 def _expect(run: Run, job: str | None, outcome: str) -> None:
+    """The command or the job has this outcome; a job that is done again in the same run may then be a hit."""
     found = run.of(job) if job else [run.root]
     assert found, f"no execution of {job}: {run.executions}"
-    for execution in found:
+    for execution in found[: 1 if outcome == "miss" else None]:
         assert execution.outcome == outcome, f"expected {outcome}: {execution}"
 
 
@@ -103,7 +104,8 @@ def _skipped_below(lab: Lab, fresh: Any, cmd: str, first: Run, job: str, how: di
     """Another text of the same script: the shell runs, and the job below it is skipped."""
     run = _warm(lab, fresh, cmd + "\n# once more", first, (), how)
     assert run.root.outcome == "miss", run.root
-    _expect(run, job, "hit")
+    assert run.ran(job) == [], "not skipped"
+    assert "hit" in {execution.outcome for execution in run.executions}, run.executions
 
 
 def _changed(
@@ -123,8 +125,7 @@ def _changed(
 def _ran(run: Run, job: str, names: str | None) -> None:
     found = run.of(job)
     assert found, f"{job} neither ran nor is it named: {run.executions}"
-    for execution in found:
-        assert execution.outcome != "hit", f"a stale hit: {execution}"
+    assert found[0].outcome != "hit", f"a stale hit: {found[0]}"
     if names:
         _ran_with(found[0], names)
 

@@ -116,9 +116,14 @@ def test_hidden_state_set_by_the_parent(lab: Lab, state: str) -> None:
 
 
 def test_a_terminal_like_state_is_equal_natively_and_under_procache(lab: Lab) -> None:
-    for around in (ALONE, 'trap "" INT PIPE; exec "$@"', 'exec "$@" 9< /dev/null', 'umask 0; exec nice "$@"'):
+    for around in (ALONE, 'trap "" INT TERM HUP USR1; exec "$@"', 'exec "$@" 9< /dev/null', 'umask 0; exec nice "$@"'):
         lab.both(["state"], around=around)
         lab.both("state; (state); exec state", around=around)
+
+
+@pytest.mark.parametrize("name", ["PIPE", "XFSZ"])
+def test_an_ignored_signal_that_python_ignores_too(lab: Lab, name: str) -> None:
+    lab.both(["state"], around=f'trap "" {name}; exec "$@"')
 
 
 def test_the_executable_named_in_another_way(lab: Lab) -> None:

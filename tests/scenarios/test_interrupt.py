@@ -65,7 +65,7 @@ def interrupted(lab: Lab, marker: str, prefix: list[str], number: int, whole_gro
         os.killpg(process.pid, number)
     else:
         os.kill(process.pid, number)
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=20)
     return process.returncode, out
 
 
@@ -114,7 +114,7 @@ def test_a_command_that_catches_the_signal_goes_on(lab: Lab, marker: str, number
         process = lab.start([*prefix, *words(script)], How())
         wait_for(lab.path("ready"))
         os.killpg(process.pid, number)
-        out, _ = process.communicate(timeout=60)
+        out, _ = process.communicate(timeout=20)
         return process.returncode, out
 
     saved = lab.save()

@@ -63,7 +63,8 @@ def test_the_offset_of_a_shared_file_is_left_where_a_run_leaves_it(lab: Lab, fir
 def test_the_offset_that_procache_leaves_behind(lab: Lab, first: list[str]) -> None:
     lab.write("in", "a\nb\nc\nd\n")
     around = 'exec < in; "$@"; echo status $?; cat'
-    cycle(lab, first, around=around, hit=None, change=lambda: lab.rewrite("in", "A\nb\nc\nD\n"))
+    free = first == ["true"]  # it does not read, so it may be skipped whatever is there
+    cycle(lab, first, around=around, hit=None, free=free, change=lambda: lab.rewrite("in", "A\nb\nc\nD\n"))
 
 
 def test_the_offset_of_an_output_that_procache_leaves_behind(lab: Lab) -> None:
@@ -76,7 +77,7 @@ def test_the_offset_of_an_output_that_procache_leaves_behind(lab: Lab) -> None:
 @pytest.mark.parametrize("first", [["true"], steps("say x")])
 def test_what_is_not_read_from_a_pipe_stays_in_it(lab: Lab, first: list[str]) -> None:
     lab.write("in", "a\nb\nc\n")
-    cycle(lab, first, around='cat in | { "$@"; cat; }', hit=None, change=lambda: lab.rewrite("in", "x\ny\nz\n"))
+    cycle(lab, first, around='cat in | { "$@"; cat; }', free=True, change=lambda: lab.rewrite("in", "x\ny\nz\n"))
 
 
 def test_a_program_that_reads_only_a_part_of_a_pipe(lab: Lab) -> None:

@@ -32,9 +32,9 @@ static int from_memory(void) {
 
 static void *become(void *nothing) {
     if (!strcmp(way, "execveat")) {
-        char *slash = strrchr(command[0], '/');
+        char *folder = strdup(command[0]), *slash = strrchr(folder, '/');
         *slash = 0;
-        syscall(SYS_execveat, open(command[0], O_PATH), slash + 1, command, environ, 0);
+        syscall(SYS_execveat, open(folder, O_PATH), slash + 1, command, environ, 0);
     } else if (!strcmp(way, "fexecve"))
         syscall(SYS_execveat, open(command[0], O_PATH), "", command, environ, AT_EMPTY_PATH);
     else if (!strcmp(way, "memory"))
