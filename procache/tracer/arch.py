@@ -5,9 +5,11 @@ Sources: syscall(2) on calling conventions, <linux/audit.h>, ``ptrace.binding`` 
 
 from __future__ import annotations
 
+import struct
 from ctypes import addressof, memmove, sizeof
 
 from ptrace.binding.func import PTRACE_GETREGS, PTRACE_SETREGS, ptrace, ptrace_registers_t
+from ptrace.ctypes_libc import libc
 from ptrace.syscall.names import SYSCALL_NAMES
 
 #: seccomp_data.arch of a native call (AUDIT_ARCH_X86_64).
@@ -39,13 +41,22 @@ NUMBERS: dict[str, int] = {name: nr for nr, name in NAMES.items()}
 regs = ptrace_registers_t()
 _ADDRESS = addressof(regs)
 _SIZE = sizeof(regs)
+_BUFFER = memoryview(regs).cast("B")
+#: The registers up to orig_rax, unpacked at once (the order of struct user_regs_struct, <sys/user.h>).
+_FIRST = struct.Struct("<16Q").unpack_from
 
 Args = tuple[int, int, int, int, int, int]
 
 
+#: ptrace(2) with the argument types that ``ptrace.binding`` declares, without its check of every result: for
+#: the two requests of each stop. Anything but 0 is a failure.
+request = libc.ptrace
+
+
 def fetch(pid: int) -> None:
     """Read the registers of a stopped tracee into ``regs``. Raises PtraceError when it is gone."""
-    ptrace(PTRACE_GETREGS, pid, 0, _ADDRESS)
+    if request(PTRACE_GETREGS, pid, 0, _ADDRESS):
+        ptrace(PTRACE_GETREGS, pid, 0, _ADDRESS)
 
 
 def store(pid: int) -> None:
@@ -63,9 +74,10 @@ def restore(saved: bytes) -> None:
     memmove(_ADDRESS, saved, _SIZE)
 
 
-def call() -> tuple[int, int, int, int, int, int, int]:
+def call() -> tuple[int, Args]:
     """(number, six arguments) of the call at whose entry ``regs`` were fetched."""
-    return regs.orig_rax, regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9
+    _, _, _, _, _, _, _, r10, r9, r8, _, _, rdx, rsi, rdi, number = _FIRST(_BUFFER)
+    return number, (rdi, rsi, rdx, r10, r8, r9)
 
 
 def result() -> int:

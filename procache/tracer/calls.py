@@ -71,6 +71,8 @@ class PathCalls:
         walk = found.walk
         if walk not in ex.walks:
             self.tree.look_at_way(ex, walk, walk.folders, walk.links)
+        if not found.links:
+            return
         for part in found.links:
             if isinstance(part, Walk):
                 self.tree.look_at_way(ex, part, part.folders, part.links)

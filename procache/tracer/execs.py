@@ -24,6 +24,7 @@ from procache.tracer.tracee import Tracee, signed
 from procache.world import inherited as world_inherited
 
 if TYPE_CHECKING:
+    from procache.world.paths import Found
     from procache.model.policy import Policy
     from procache.model.tree import Tree
     from procache.store.layout import Layout
@@ -43,12 +44,12 @@ FROM_OUTSIDE = frozenset((1, 2, 3, 9, 14, 15, 24))
 class Pending:
     """An exec about to be made: what is known of it before, and why it may not be recorded."""
 
-    __slots__ = ("command", "inherited", "path", "taints", "misses")
+    __slots__ = ("command", "inherited", "found", "taints", "misses")
 
-    def __init__(self, command: Command, inherited: Inherited, path: bytes) -> None:
+    def __init__(self, command: Command, inherited: Inherited, found: Found | bytes) -> None:
         self.command = command
         self.inherited = inherited
-        self.path = path
+        self.found = found
         self.taints: list[Reason] = []
         self.misses: list[Reason] = []
 
@@ -120,8 +121,8 @@ class Execs:
             return False
         return self._try_to_skip(t, pending)
 
-    def _find_program(self, t: Tracee, absolute: bytes) -> bytes | None:
-        """The canonical path of what is to run (b"" where it has none); None where the call will fail."""
+    def _find_program(self, t: Tracee, absolute: bytes) -> Found | bytes | None:
+        """What is to run; b"" where it has no path; None where the call will fail."""
         if not absolute.startswith(b"/") or absolute.endswith(b" (deleted)") or absolute.startswith(b"/memfd:"):
             return b""
         found = self.paths.find_path(t, absolute, follow=True)
@@ -131,9 +132,9 @@ class Execs:
         if isinstance(st, int) or found.blocked or not stat.S_ISREG(st.st_mode) or not os.access(found.path, os.X_OK):
             self.tree.look(t.ex, found.path, OWNER, st)
             return None
-        return found.path
+        return found
 
-    def _pending(self, t: Tracee, absolute: bytes, path: bytes, argv: int, envp: int) -> Pending | None:
+    def _pending(self, t: Tracee, absolute: bytes, found: Found | bytes, argv: int, envp: int) -> Pending | None:
         inherited = Inherited(t)
         process = t.process
         if process.attributes is None:
@@ -144,10 +145,10 @@ class Execs:
         command = Command(
             absolute, t.strings(argv), t.cwd(), self.envs.table(t.strings(envp)), inherited.kinds, hidden, process.attributes
         )
-        pending = Pending(self.root if t.ex is self.outside else command, inherited, path)
+        pending = Pending(self.root if t.ex is self.outside else command, inherited, found)
         if t.ex is self.outside:
             pending.misses = self.root_misses
-        if not path:
+        if not found:
             pending.taints.append(reason("anonymous-program", detail=absolute))
         return pending
 
@@ -241,8 +242,8 @@ class Execs:
             self.tree.taint(ex, why)
         if program in self.policy.never_skipped:
             ex.taint(reason("never-skipped", detail=program))
-        if pending.path:
-            self._load(t, pending.path, MAX_SCRIPTS)
+        if not isinstance(pending.found, bytes):
+            self._load(t, pending.found, MAX_SCRIPTS)
 
     def _inherit(self, t: Tracee, ex: Execution, pending: Pending) -> None:
         """Follow descriptors above 2 that the exec handed on, and standard ones that it closed."""
@@ -261,23 +262,24 @@ class Execs:
             if fd not in t.process.watched and not self.watcher.watch_after_exec(t, fd):
                 pending.taints.append(reason("inherited-descriptor", detail=fd))
 
-    def _load(self, t: Tracee, path: bytes, depth: int) -> None:
+    def _load(self, t: Tracee, found: Found, depth: int) -> None:
         """Attribute an executable and what it needs to be loaded."""
-        found = self.paths.find_path(t, path, follow=True)
-        if found is None or isinstance(found.st, int):
-            return self.tree.taint(t.ex, reason("changed-outside", path=path))
-        self.tree.look(t.ex, found.path, CONTENT, found.st)
-        if found.st.st_mode & (stat.S_ISUID | stat.S_ISGID):
-            self.tree.taint(t.ex, reason("setuid", path=path))
-        kind, interpreter = self.programs.kind(found.path, found.st)
+        st = found.st
+        if isinstance(st, int):
+            return self.tree.taint(t.ex, reason("changed-outside", path=found.path))
+        self.paths.walked(t.ex, found)
+        self.tree.look(t.ex, found.path, CONTENT, st)
+        if st.st_mode & (stat.S_ISUID | stat.S_ISGID):
+            self.tree.taint(t.ex, reason("setuid", path=found.path))
+        kind, interpreter = self.programs.kind(found.path, st)
         if kind == FOREIGN:
-            self.tree.taint(t.ex, reason("foreign-architecture", detail=path))
+            self.tree.taint(t.ex, reason("foreign-architecture", detail=found.path))
         elif kind == OTHER:
-            self.tree.taint(t.ex, reason("unknown-program", path=path))
+            self.tree.taint(t.ex, reason("unknown-program", path=found.path))
         elif interpreter and (kind == NATIVE or (kind == SCRIPT and depth)):
             absolute = t.absolute(None, interpreter)
             if absolute is not None:
-                self._load(t, absolute, depth - 1)
+                self._load(t, self.paths.resolver.resolve(absolute, True), depth - 1)
         return None
 
     # -- the end ------------------------------------------------------------------------------------------------

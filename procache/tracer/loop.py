@@ -119,8 +119,9 @@ class Loop:
                 pass
         return self.root_status if self.root_status is not None else 1
 
-    def _resume(self, pid: int, request: int = PTRACE_CONT, number: int = 0) -> None:
-        ptrace(request, pid, 0, number)
+    @staticmethod
+    def _resume(pid: int, request: int = PTRACE_CONT, number: int = 0) -> None:
+        arch.request(request, pid, 0, number)  # fails only where the tracee was killed: its end comes next
 
     # -- calls -----------------------------------------------------------------------------------------
 
@@ -130,14 +131,14 @@ class Loop:
         if t is None or self.broken:
             return self._resume(pid)
         arch.fetch(pid)
-        number, *args = arch.call()
+        number, args = arch.call()
         handler = self.handlers.get(number)
         skipped: object = None
         try:
             if handler is None:
                 self._unknown(t, number)
             else:
-                skipped = handler(t, tuple(args))
+                skipped = handler(t, args)
         except Unreadable as error:
             self.processes.taint(t, "unreadable", detail=str(error))
         except (FileNotFoundError, ProcessLookupError):
@@ -147,7 +148,7 @@ class Loop:
         if skipped is True:
             return self._leave(t)
         if self.log is not None and self.log.calls:
-            self.log.entry(t, number, tuple(args))
+            self.log.entry(t, number, args)
             return self._resume(pid, PTRACE_SYSCALL)
         return self._resume(pid, PTRACE_SYSCALL if t.at_exit is not None else PTRACE_CONT)
 

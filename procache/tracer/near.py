@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 #: Seconds between two looks, and looks without parallelism until the tree is kept together again.
 PERIOD = 0.02
 CALM = 8
+#: Looks during which a second crowded CPU means that all are.
+RESTLESS = 5
 #: Share of a period (ns) that the tracer may wait for its CPU before that one is left to others.
 CROWDED_NS = 6_000_000
 #: More processes than this are taken for parallel without looking.
@@ -33,7 +35,7 @@ MOST = 12
 class Near:
     """The affinity of the tracer and its tracees. ``tracees`` is the loop's table."""
 
-    __slots__ = ("allowed", "tracees", "together", "calm", "cpu", "waited", "enabled")
+    __slots__ = ("allowed", "tracees", "together", "calm", "cpu", "waited", "enabled", "moved")
 
     def __init__(self, tracees: dict[int, Tracee]) -> None:
         self.allowed = os.sched_getaffinity(0)
@@ -43,6 +45,7 @@ class Near:
         self.calm = 0
         self.cpu = 0
         self.waited = 0
+        self.moved = 0
 
     def start(self) -> None:
         """Begin: the root was seized and waits for its start."""
@@ -72,6 +75,16 @@ class Near:
         self.together = True
         self._everywhere({self.cpu})
 
+    def _elsewhere(self) -> None:
+        """Something else wants this CPU: try the next one, or let go where that was tried just now."""
+        if self.moved:
+            self.moved = 0
+            return self._scatter()
+        self.moved = RESTLESS
+        others = sorted(self.allowed)
+        self.cpu = others[(others.index(self.cpu) + 1) % len(others)]
+        return self._everywhere({self.cpu})
+
     def _scatter(self) -> None:
         self.together = False
         self.calm = 0
@@ -91,9 +104,12 @@ class Near:
             pass  # it has just ended
 
     def _tick(self) -> None:
+        self.moved = max(0, self.moved - 1)
         if self.together:
-            if self._parallel() or self._crowded():
+            if self._parallel():
                 self._scatter()
+            elif self._crowded():
+                self._elsewhere()
         elif self._parallel():
             self.calm = 0
         else:
