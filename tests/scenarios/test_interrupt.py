@@ -16,13 +16,14 @@ from .lab import PREFIX, How, Lab, same, wait_for, words
 DRIVER = "job 1; job 2; hang {marker}; echo $?; job 3"
 
 
-def alive(marker: str) -> list[int]:
-    """The processes that have the marker among their arguments."""
+def alive(marker: str, *, whole: bool = True) -> list[int]:
+    """The processes that have the marker among their arguments; or in any of them, as procache has."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                if marker.encode() in (entry / "cmdline").read_bytes().split(b"\0"):
+                text = (entry / "cmdline").read_bytes()
+                if marker.encode() in (text.split(b"\0") if whole else text):
                     found.append(int(entry.name))
             except OSError:
                 continue  # it ended in the meantime
@@ -30,9 +31,9 @@ def alive(marker: str) -> list[int]:
 
 
 def gone(marker: str, patience: float = 20.0) -> bool:
-    """True as soon as no process has the marker any more."""
+    """True as soon as no process has the marker any more, procache and its helpers included."""
     end = time.monotonic() + patience
-    while alive(marker):
+    while alive(marker, whole=False):
         if time.monotonic() > end:
             return False
         time.sleep(0.01)
@@ -47,7 +48,7 @@ def marker(lab: Lab) -> Iterator[str]:
     lab.path("out").mkdir()
     word = f"marker-{os.getpid()}-{time.monotonic_ns()}"
     yield word
-    for pid in alive(word):  # of a test that failed
+    for pid in alive(word, whole=False):  # of a test that failed
         os.kill(pid, signal.SIGKILL)
 
 
@@ -99,6 +100,7 @@ def test_kill_9_of_procache_takes_its_command_along(lab: Lab, marker: str) -> No
 def test_what_a_killed_run_left_in_the_store_is_not_trusted(lab: Lab, marker: str) -> None:
     """Everything unfinished in the folder for temporaries is damaged; the next run must not care."""
     interrupted(lab, marker, [*PREFIX, "run", "--"], signal.SIGKILL, whole_group=False)
+    assert gone(marker)
     temporary = lab.cache / "v1" / "tmp"
     for path in temporary.glob("*"):
         path.write_bytes(b"damaged")

@@ -116,6 +116,21 @@ def test_stdout_by_another_way(lab: Lab, way: str) -> None:
     lab.both(script + " # the shell runs, the children may be skipped")
 
 
+@pytest.mark.parametrize("script", ["echo a; steps cat in; echo b >> out", "steps cat in open out wa write b; echo c"])
+def test_the_file_on_stdout_is_opened_by_its_name_too(lab: Lab, script: str) -> None:
+    lab.write("in", "x\n")
+    cycle(lab, script, around='exec "$@" >> out', hit=None, change=lambda: lab.rewrite("in", "y\n"))
+    lab.remove("out")
+    cycle(lab, f"sh -c '{script}' >> out", hit=None, job="steps", change=lambda: lab.rewrite("in", "z\n"))
+
+
+def test_where_stdout_leads_is_not_confused(lab: Lab) -> None:
+    """One command with outputs of one kind, and a program that looks at what kind of file its stdout is."""
+    lab.write("in", "x\n")
+    script = "cat in > out; cat in >> out; cat in >> in; echo $?; cat in 1<> out; cat out; grep x in > /dev/null; grep x in"
+    cycle(lab, script, hit=None, job="cat", change=lambda: lab.rewrite("in", "y\n"))
+
+
 def test_copy_file_range_to_stdout(lab: Lab) -> None:
     lab.write("in", "from the file\n")
     cmd = "steps say first fd 1 copyrange in say last > out"

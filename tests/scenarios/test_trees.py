@@ -126,6 +126,22 @@ def test_a_parent_over_its_own_outputs_hits(lab: Lab) -> None:
     assert lab.both(script).root.outcome == "hit"
 
 
+@pytest.mark.parametrize("level", ["sh", "sh in sh", "sh that knows PWD"])
+def test_outputs_in_the_working_folder_that_are_deleted(lab: Lab, level: str) -> None:
+    """That the time of the folder changes with them is no reason to run again."""
+    lab.write("in", "1\n")
+    script = "steps cat in > out; cat out > two"
+    if level == "sh in sh":
+        script = f"sh -c '{script}; true'; steps say end"
+    if level == "sh that knows PWD":
+        lab.env["PWD"] = str(lab.work)
+    done = lab.both(script)
+    for removed in (["out"], ["two", "out"]):
+        lab.remove(*removed)
+        run = lab.both(script)
+        assert (run.root.outcome, run.after.entries) == ("hit", done.after.entries)
+
+
 def test_a_driver_that_cleans_up_before_it_starts(lab: Lab) -> None:
     """Its second run starts from another state; from the third run on it is a hit."""
     lab.write("in", "1\n")
