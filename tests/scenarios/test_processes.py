@@ -130,6 +130,4 @@ def test_drivers(lab: Lab, driver: str) -> None:
     lab.remove("out")
     lab.path("out").mkdir()
     run = lab.both(run_all)
-    assert sorted((execution.argv[1], execution.outcome) for execution in run.of("job")) == [
-        (b"%d" % n, "miss" if n == 3 else "hit") for n in range(1, 7)
-    ]
+    assert {execution.argv[1] for execution in run.ran("job")} == {b"3"}, run.executions
