@@ -69,7 +69,7 @@ def parse_run(args: list[str]) -> RunOptions:
     if options.log_level not in LEVELS:
         raise UsageError(f"--log-level is one of {', '.join(LEVELS)}, not {options.log_level!r}")
     options.command = [os.fsencode(word) for word in args[at:]]
-    if not options.command or not options.command[0]:
+    if not options.command:
         raise UsageError("run needs a command: procache run -- COMMAND [ARG…]")
     return options
 

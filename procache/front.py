@@ -5,6 +5,7 @@ Everything here is on the path of a warm hit: only what it needs is imported.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 import time
@@ -70,6 +71,18 @@ class Front:
     def further(self) -> tuple[bytes, ...]:
         """Numbers and kinds of the descriptors above 2 that the command inherits."""
         return self.extra_kinds
+
+    def files(self) -> frozenset[tuple[int, int]]:
+        """(device, inode) of the regular files among the standard streams."""
+        found = []
+        for fd in (0, 1, 2):
+            try:
+                st = os.fstat(fd)
+            except OSError:
+                continue
+            if stat.S_ISREG(st.st_mode):
+                found.append((st.st_dev, st.st_ino))
+        return frozenset(found)
 
     def fitting(self, misses: list[Reason]) -> Record | None:
         """The record that fits now; where none does, ``misses`` gets all reasons."""
@@ -160,6 +173,8 @@ def own_descriptors() -> tuple[tuple[bytes, ...], list[int], tuple[bytes, ...]]:
     for fd in (0, 1, 2):
         try:
             kind = pseudo.stream_kind(os.fstat(fd))
+            if kind == b"file":
+                kind += pseudo.file_mode(fcntl.fcntl(fd, fcntl.F_GETFL))
         except OSError:
             kind = b"closed"
         if kind == b"terminal":

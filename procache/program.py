@@ -11,7 +11,7 @@ from procache.errors import CommandError
 def find_program(name: bytes, path: bytes) -> bytes:
     """The executable that a shell would run for ``name``. Raises CommandError (127 not found, 126 not executable)."""
     if not name:
-        raise CommandError("the command is empty", 127)
+        raise CommandError("'': command not found", 127)
     if b"/" in name:
         return _checked(name, name)
     refused = b""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from procache import digests
 from procache.capture.streamlog import INLINE, StreamLog
 from procache.model import effects as fx
-from procache.model.aspects import CONTENT, DESCRIPTORS, DIGEST, LISTING, OWNER, STDIN, TARGET, TYPE, WRITABLE, Fact, State
+from procache.model.aspects import CONTENT, DESCRIPTORS, DIGEST, LISTING, META, OWNER, STDIN, TARGET, TYPE, WRITABLE, Fact, State
 from procache.model.execution import Execution, Touch
 from procache.model.reasons import reason
 from procache.model.record import Record
@@ -87,6 +87,7 @@ class Capture:
         groups: dict[tuple[int, int], bytes] = {}
         found: list[fx.Effect] = []
         inherited = set(ex.inherited.values())
+        self._check_aliases(ex, inherited)
         for path, touch in ex.touched.items():
             st = self.tree.world.look(path)
             if not isinstance(st, int) and touch.set_mtime not in (None, fx.NOW, st.st_mtime_ns):
@@ -98,6 +99,17 @@ class Capture:
             if effect is not None:
                 found.append(effect)
         return found
+
+    def _check_aliases(self, ex: Execution, inherited: set[tuple[int, int]]) -> None:
+        """A file that is an input and also an open stream (``cat in >> in``) is not to be told apart later."""
+        if not any(kind.startswith(b"file") for kind in ex.command.streams):
+            return
+        for path, (aspect, value, _) in ex.states.items():
+            if aspect not in (CONTENT, META) or not isinstance(value, tuple) or path in ex.touched:
+                continue
+            st = self.tree.world.look(path)
+            if not isinstance(st, int) and (st.st_dev, st.st_ino) in inherited and stat.S_ISREG(st.st_mode):
+                raise Unrecordable(reason("conflict", path=path))
 
     def _effect(
         self, ex: Execution, path: bytes, touch: Touch, st: os.stat_result | int, groups: dict[tuple[int, int], bytes]

@@ -11,7 +11,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from procache.model import effects as fx
-from procache.model.aspects import DESCRIPTORS, DIGEST, LISTING, NAMES, REPLACEABLE, STDIN, WRITABLE, Fact
+from procache.model.aspects import CONTENT, DESCRIPTORS, DIGEST, LISTING, META, NAMES, REPLACEABLE, STDIN, WRITABLE, Fact
 from procache.model.reasons import Reason, reason
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
         def further(self) -> tuple[bytes, ...]:
             """Numbers and kinds of the descriptors above 2 that the command would inherit."""
+
+        def files(self) -> frozenset[tuple[int, int]]:
+            """(device, inode) of the regular files among its standard streams."""
 
 ALL = 1 << 30
 
@@ -50,6 +53,11 @@ def match(record: Record, world: World, streams: Streams, *, resume: bool = Fals
     shows exactly those effects: the work is done.
     """
     result = Match()
+    open_files = streams.files()
+    if open_files and (meeting := _meeting(record, world, open_files)):
+        result.differences.append(reason("stream-is-file", path=meeting))
+        if most == 1:
+            return result
     done = Done(record, world) if resume else None
     for fact in record.facts:
         path, aspect, value, _ = fact
@@ -72,6 +80,17 @@ def match(record: Record, world: World, streams: Streams, *, resume: bool = Fals
     return result
 
 
+def _meeting(record: Record, world: World, files: frozenset[tuple[int, int]]) -> bytes:
+    """A path of the record that is also open as a standard stream: ``cat in >> in`` is not ``cat in >> out``."""
+    paths = [fact[0] for fact in record.facts if fact[1] in _OF_FILES] + [effect[fx.PATH] for effect in record.effects]
+    for path in paths:
+        st = world.look(path)
+        if not isinstance(st, int) and (st.st_dev, st.st_ino) in files:
+            return path
+    return b""
+
+
+_OF_FILES = frozenset((CONTENT, META, WRITABLE))
 _WEAK = frozenset((WRITABLE, REPLACEABLE))
 
 

@@ -134,7 +134,9 @@ class Replay:
         target = -1
         try:
             target = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-            copy_checked(source, target, state)
+            if not copy_checked(source, target, state):
+                self.layout.set_aside(self.layout.blob(state[DIGEST]))
+                raise ReplayFailed("a stored blob is damaged")
             st = os.fstat(target)
             if (st.st_uid, st.st_gid) != (state[UID], state[GID]):
                 os.fchown(target, state[UID], state[GID])
@@ -182,15 +184,13 @@ def effect_type(effect: Effect) -> int:
     return {fx.DIR: stat.S_IFDIR, fx.LINK: stat.S_IFLNK, fx.FIFO: stat.S_IFIFO}.get(effect[fx.KIND], stat.S_IFREG)
 
 
-def copy_checked(source: int, target: int, state: State) -> None:
-    """Copy a blob; raises ReplayFailed when it is not what its name says."""
+def copy_checked(source: int, target: int, state: State) -> bool:
+    """Copy a blob; False when it is not what its name says."""
     size = state[SIZE]
     if size <= digests.ONE_READ:
         data = os.read(source, size + 1)
-        if digests.of_bytes(data) != state[DIGEST]:
-            raise ReplayFailed("a stored blob is damaged")
         os.write(target, data)
-        return
+        return digests.of_bytes(data) == state[DIGEST]
     offset = 0
     try:
         while offset < size and (count := os.copy_file_range(source, target, size - offset, offset, offset)):
@@ -199,8 +199,7 @@ def copy_checked(source: int, target: int, state: State) -> None:
         while chunk := os.pread(source, 1 << 20, offset):
             os.pwrite(target, chunk, offset)
             offset += len(chunk)
-    if digests.of_descriptor(target) != state[DIGEST]:
-        raise ReplayFailed("a stored blob is damaged")
+    return digests.of_descriptor(target) == state[DIGEST]
 
 
 def set_xattrs(path: bytes, xattrs: fx.Xattrs | None) -> None:

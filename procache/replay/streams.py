@@ -31,6 +31,7 @@ def check(record: Record, layout: Layout) -> int:
         raise ReplayFailed(f"stream output: {error.strerror}") from error
     if digests.of_descriptor(fd) != record.data_digest:
         os.close(fd)
+        layout.set_aside(layout.blob(record.data_digest))
         raise ReplayFailed("a stored stream output is damaged")
     return fd
 

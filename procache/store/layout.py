@@ -42,6 +42,13 @@ class Layout:
         name = digest[1:].hex().encode()
         return self.blobs + b"/" + name[:2] + b"/" + digest[:1] + name
 
+    def set_aside(self, path: bytes) -> None:
+        """Take a damaged file out of use, so that it can be stored anew."""
+        try:
+            os.rename(path, self.tmp + b"/damaged-" + os.path.basename(path))
+        except OSError:
+            pass  # gone already, or a store that cannot be written to
+
     def prepare(self) -> None:
         """Make the folders that are missing. Raises StoreError when the store cannot be used."""
         try:

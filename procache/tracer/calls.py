@@ -176,6 +176,8 @@ class PathCalls:
             return None
         if len(parts) == 5 and parts[2] in own and parts[3] == b"fd" and parts[4].isdigit():
             return self.reopened(t, int(parts[4]))
+        if parts[2] == OWN_PID and parts[3:] == [b"comm"]:
+            return None  # a procache below this one asks who traces it
         if parts[-1] in (b"status", b"stat"):
             self.near.release(t.process)
         verdict = pseudo.of_proc(path, own)
@@ -219,8 +221,8 @@ class PathCalls:
             aspect = TYPE
         if link and not isinstance(found.st, int) and stat.S_ISLNK(found.st.st_mode):
             aspect = META
-        if found.path.startswith(b"/sys/") and aspect == META:
-            aspect = OWNER
+        if aspect == META and (found.path.startswith(b"/sys/") or (t.ex.timed_stats and found.path == t.cwd())):
+            aspect = OWNER  # a shell compares its folder with $PWD when it starts; that its time changed means nothing
         self.tree.look(t.ex, found.path, aspect, found.st)
 
     def _look_pseudo(self, t: Tracee, found: Found | None) -> None:
@@ -490,6 +492,10 @@ class PathCalls:
         if command in (0x40086602, 0x401C5820):
             return self.tree.taint(t.ex, reason("special-file", path=t.descriptor(signed(args[0])), detail="file with flags"))
         return self._touch_descriptor(t, signed(args[0]))
+
+
+#: The tracer's own process id, as a name below /proc.
+OWN_PID = b"%d" % os.getpid()
 
 
 def own_ids(t: Tracee) -> tuple[bytes, ...]:

@@ -9,7 +9,7 @@ from ptrace.ctypes_libc import libc
 
 from procache.tracer import arch
 from procache.tracer.tracee import Tracee
-from procache.world.pseudo import stream_kind
+from procache.world.pseudo import file_mode, stream_kind
 from procache.world.states import Memo
 from procache.world.terminals import window_size
 
@@ -80,6 +80,11 @@ class TraceeStreams:
         except Exception:  # gone or changing: no record fits
             return None
 
+    def files(self) -> frozenset[tuple[int, int]]:
+        """(device, inode) of the regular files among the standard streams."""
+        found = [self.tracee.stat_descriptor(fd) for fd in (0, 1, 2)]
+        return frozenset((st.st_dev, st.st_ino) for st in found if st is not None and stat.S_ISREG(st.st_mode))
+
     def further(self) -> tuple[bytes, ...]:
         """Numbers and kinds of the descriptors above 2 that the exec would hand on."""
         return further_kinds(further(self.tracee))
@@ -103,9 +108,20 @@ class Inherited:
     @staticmethod
     def _kind(t: Tracee, fd: int, st: os.stat_result) -> bytes:
         kind = stream_kind(st)
+        if kind == b"file":
+            return kind + file_mode(open_flags(t, fd))
         if kind == b"terminal":
             return kind + window_size(b"/proc/%d/fd/%d" % (t.tid, fd))
         return kind
+
+
+def open_flags(t: Tracee, fd: int) -> int:
+    """The flags with which a descriptor is open (proc_pid_fdinfo(5))."""
+    info = os.open(b"/proc/%d/fdinfo/%d" % (t.tid, fd), os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return int(os.read(info, 256).split(b"flags:", 1)[1].split(None, 1)[0], 8)
+    finally:
+        os.close(info)
 
 
 def open_count(t: Tracee) -> int:
@@ -120,10 +136,8 @@ def further(t: Tracee) -> dict[int, os.stat_result]:
         fd = int(name)
         if fd <= 2:
             continue
-        with open(b"/proc/%d/fdinfo/%d" % (t.tid, fd), "rb", buffering=0) as info:
-            flags = int(info.read(256).split(b"flags:", 1)[1].split(None, 1)[0], 8)
         st = t.stat_descriptor(fd)
-        if st is not None and not flags & O_CLOEXEC:
+        if st is not None and not open_flags(t, fd) & O_CLOEXEC:
             found[fd] = st
     return found
 

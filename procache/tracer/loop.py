@@ -32,7 +32,7 @@ from ptrace.binding.func import (
 )
 
 from procache.model.reasons import reason
-from procache.tracer import arch, table
+from procache.tracer import arch, signals, table
 from procache.tracer.tracee import Process, Tracee, Unreadable
 
 if TYPE_CHECKING:
@@ -292,6 +292,7 @@ class Loop:
         code = -(status & 0x7F) if status & 0x7F else status >> 8 & 0xFF
         if pid == self.root:
             self.root_status = code
+            self._take_along(-code)
         if process.threads:
             return None
         process.close()
@@ -300,6 +301,16 @@ class Loop:
         if t.ex is not self.execs.outside:
             self._release(t, code, usage)
         return None
+
+    def _take_along(self, number: int) -> None:
+        """The command died of a signal that was sent to procache: what it leaves behind gets it too."""
+        if number in signals.passed:
+            for t in self.tracees.values():
+                if t.tid == t.process.tgid:
+                    try:
+                        os.kill(t.tid, number)
+                    except ProcessLookupError:
+                        pass
 
     def _release(self, t: Tracee, code: int, usage: object) -> None:
         times = (usage.ru_utime, usage.ru_stime, usage.ru_maxrss) if usage is not None else (0.0, 0.0, 0)  # type: ignore[attr-defined]

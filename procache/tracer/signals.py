@@ -19,6 +19,8 @@ _JOB_CONTROL = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 _PYTHON_IGNORES = (signal.SIGPIPE, signal.SIGXFSZ)
 _SI_KERNEL = 0x80
 
+#: Signals that were passed on to the command so far.
+passed: list[int] = []
 _mask: set[int] = set()
 _taken: list[int] = []
 
@@ -54,10 +56,11 @@ def _serve(root: int) -> None:
         received += 1
         if received > 2:
             os._exit(128 + info.si_signo)  # tracees die with their tracer
+        passed.append(info.si_signo)
         try:
             os.kill(root, info.si_signo)
         except ProcessLookupError:
-            os._exit(128 + info.si_signo)
+            pass  # it has ended; the loop waits for what it left behind
 
 
 def die_of(number: int) -> None:

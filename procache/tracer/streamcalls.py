@@ -43,8 +43,8 @@ class StreamCalls:
     def inheriting(self, t: Tracee, fd: int) -> tuple[list[Execution], os.stat_result | None]:
         """The executions, nearest first, that inherited what ``fd`` now is, and its state."""
         st = t.stat_descriptor(fd)
-        if st is None:
-            return [], None
+        if st is None or pseudo.harmless_device(st):
+            return [], None  # nothing that is written to /dev/null or read from it can be missed
         key = (st.st_dev, st.st_ino)
         nodes = []
         node: Execution | None = t.ex
@@ -103,7 +103,7 @@ class StreamCalls:
     def give(self, nodes: list[Execution], key: tuple[int, int], fd: int, data: bytes) -> None:
         """Add stream output to executions, each under the number by which it inherited the file."""
         for node in nodes:
-            number = fd if node.inherited.get(fd) == key else next(n for n, k in node.inherited.items() if k == key)
+            number = fd if node.inherited.get(fd) == key else max(n for n, k in node.inherited.items() if k == key)
             if node.output is None:
                 node.output = StreamLog(self.spool_folder)
             node.writes += 1
@@ -122,7 +122,7 @@ class StreamCalls:
         """read, recv: a regular file on descriptor 0 is an input by content; other things taint."""
         fd = signed(args[0])
         nodes, st = self.inheriting(t, fd)
-        if not nodes or st is None or pseudo.harmless_device(st):
+        if not nodes or st is None:
             return
         if fd != 0 or not stat.S_ISREG(st.st_mode):
             return self.taint(nodes, "reads-stream", f"{fd} ({pseudo.stream_kind(st).decode()})")

@@ -97,6 +97,11 @@ def stream_kind(st: os.stat_result) -> bytes:
     return b"socket" if stat.S_ISSOCK(mode) else b"other %o" % stat.S_IFMT(mode)
 
 
+def file_mode(flags: int) -> bytes:
+    """How a file is open, as far as a program may behave differently for it: access mode and O_APPEND."""
+    return b" %o" % (flags & (os.O_ACCMODE | os.O_APPEND))
+
+
 def file_system(path: bytes) -> bytes:
     """Type name of the file system that holds ``path``, from /proc/self/mountinfo; b"?" if unknown."""
     try:

@@ -48,8 +48,17 @@ class World:
                 return CONTENT, states.state_of(st, self.memo.digest(path, st))
             return OWNER, (st.st_mode, st.st_uid, st.st_gid)
         if aspect == META and kind in (stat.S_IFREG, stat.S_IFDIR):
-            return META, states.state_of(st, self.memo.peek(st) if kind == stat.S_IFREG else b"")
+            return META, states.state_of(st, self._cheap_digest(path, st) if kind == stat.S_IFREG else b"")
         return OWNER, (st.st_mode, st.st_uid, st.st_gid)
+
+    def _cheap_digest(self, path: bytes, st: os.stat_result) -> bytes:
+        """The digest of a file that was only stat'ed, where it is known or quickly had: it excuses another time."""
+        if st.st_size > SMALL:
+            return self.memo.peek(st)
+        try:
+            return self.memo.digest(path, st)
+        except (OSError, ChangedWhileReading):
+            return b""
 
     def extra(self, aspect: int, path: bytes) -> object:
         """Value of an aspect outside the chain: PSEUDO, XATTR or FS."""
