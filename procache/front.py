@@ -9,7 +9,6 @@ import fcntl
 import os
 import stat
 import time
-from typing import TYPE_CHECKING
 
 from procache import __version__
 from procache.model.command import Command, EnvTables
@@ -22,9 +21,11 @@ from procache.replay import streams as out
 from procache.replay.apply import Replay, ReplayFailed
 from procache.store import journal, memofile, records
 from procache.world import inherited, pseudo
+from procache.world.environment import own_environment, search_path
 from procache.world.states import Memo
 from procache.world.view import World
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procache.store.layout import Layout
 
@@ -73,9 +74,9 @@ class Front:
         return self.extra_kinds
 
     def files(self) -> frozenset[tuple[int, int]]:
-        """(device, inode) of the regular files among the standard streams."""
+        """(device, inode) of the regular files among stdout and stderr."""
         found = []
-        for fd in (0, 1, 2):
+        for fd in (1, 2):
             try:
                 st = os.fstat(fd)
             except OSError:
@@ -146,23 +147,6 @@ class Front:
         except OSError:
             pass
         memofile.append(self.layout.memo, self.world.memo)
-
-
-def own_environment() -> tuple[bytes, ...]:
-    """The environment as it was given to procache; Python may have added to its own (PEP 538)."""
-    with open("/proc/self/environ", "rb", buffering=0) as file:
-        parts = []
-        while chunk := file.read(1 << 17):
-            parts.append(chunk)
-    return tuple(entry for entry in b"".join(parts).split(b"\0") if entry)
-
-
-def search_path(env: tuple[bytes, ...]) -> bytes:
-    """The value of PATH, or the default that execvp(3) takes."""
-    for entry in env:
-        if entry.startswith(b"PATH="):
-            return entry[5:]
-    return b"/bin:/usr/bin"
 
 
 def own_descriptors() -> tuple[tuple[bytes, ...], list[int], tuple[bytes, ...]]:

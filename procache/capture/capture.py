@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING
 
 from procache import digests
 from procache.capture.streamlog import INLINE, StreamLog
@@ -15,8 +14,9 @@ from procache.model.reasons import reason
 from procache.model.record import Record
 from procache.model.tree import before
 from procache.store.writer import temporary
-from procache.world.states import ChangedWhileReading
+from procache.model.aspects import ChangedWhileReading
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procache.model.tree import Tree
     from procache.store.layout import Layout
@@ -60,7 +60,7 @@ class Capture:
             self.tree.taint(ex, reason("store", detail=str(error)))
             return None
         made = Record(
-            ex.command.fields(), facts_of(ex), effects, segments, data, digest, stdin_end(ex), ex.status, ex.ended - ex.started,
+            ex.command.fields(), ex.command.env.names(), facts_of(ex), effects, segments, data, digest, stdin_end(ex), ex.status, ex.ended - ex.started,
             ex.utime, ex.stime, ex.maxrss, ex.nested, ex.child_keys, now,
         )  # fmt: skip
         if self.writer is not None:
@@ -87,7 +87,7 @@ class Capture:
         groups: dict[tuple[int, int], bytes] = {}
         found: list[fx.Effect] = []
         inherited = set(ex.inherited.values())
-        self._check_aliases(ex, inherited)
+        self._check_aliases(ex)
         for path, touch in ex.touched.items():
             st = self.tree.world.look(path)
             if not isinstance(st, int) and touch.set_mtime not in (None, fx.NOW, st.st_mtime_ns):
@@ -100,15 +100,16 @@ class Capture:
                 found.append(effect)
         return found
 
-    def _check_aliases(self, ex: Execution, inherited: set[tuple[int, int]]) -> None:
+    def _check_aliases(self, ex: Execution) -> None:
         """A file that is an input and also an open stream (``cat in >> in``) is not to be told apart later."""
-        if not any(kind.startswith(b"file") for kind in ex.command.streams):
+        outputs = [ex.inherited.get(fd) for fd in (1, 2) if ex.command.streams[fd].startswith(b"file")]
+        if not outputs:
             return
         for path, (aspect, value, _) in ex.states.items():
             if aspect not in (CONTENT, META) or not isinstance(value, tuple) or path in ex.touched:
                 continue
             st = self.tree.world.look(path)
-            if not isinstance(st, int) and (st.st_dev, st.st_ino) in inherited and stat.S_ISREG(st.st_mode):
+            if not isinstance(st, int) and (st.st_dev, st.st_ino) in outputs:
                 raise Unrecordable(reason("conflict", path=path))
 
     def _effect(

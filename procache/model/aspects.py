@@ -51,3 +51,7 @@ Identity = tuple[int, int, int]
 State = tuple[int, int, int, int, int, int, bytes, "Identity | None"]
 #: A fact as recorded: path, aspect, value, and whether modification times count.
 Fact = tuple[bytes, int, object, bool]
+
+
+class ChangedWhileReading(Exception):
+    """Raised by a world when a file changed while its digest was being taken; nothing can be said of it."""

@@ -64,16 +64,19 @@ class Command:
 class EnvTable:
     """A filtered environment: sorted entries and their digest. Entries with values stay in memory."""
 
-    __slots__ = ("entries", "digest")
+    __slots__ = ("entries", "digest", "_names")
 
     def __init__(self, entries: Env, digest: bytes) -> None:
         self.entries = entries
         self.digest = digest
+        self._names: list[tuple[bytes, bytes]] | None = None
 
     def names(self) -> list[tuple[bytes, bytes]]:
         """(name, digest of the value) of each entry: what may be stored of an environment."""
-        pairs = (entry.partition(b"=") for entry in self.entries)
-        return [(name, digests.of_bytes(value)[1:9]) for name, _, value in pairs]
+        if self._names is None:
+            pairs = (entry.partition(b"=") for entry in self.entries)
+            self._names = [(name, digests.of_bytes(value)[1:9]) for name, _, value in pairs]
+        return self._names
 
 
 class EnvTables:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import errno
 import stat
-from typing import TYPE_CHECKING
 
 from procache.model import effects as fx
 from procache.model.aspects import CONTENT, DESCRIPTORS, DIGEST, LISTING, META, NAMES, REPLACEABLE, STDIN, WRITABLE, Fact
 from procache.model.reasons import Reason, reason
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
     from typing import Protocol
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
             """Numbers and kinds of the descriptors above 2 that the command would inherit."""
 
         def files(self) -> frozenset[tuple[int, int]]:
-            """(device, inode) of the regular files among its standard streams."""
+            """(device, inode) of the regular files among stdout and stderr."""
 
 ALL = 1 << 30
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 
 import msgpack
 
 from procache import digests
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procache.model.aspects import Fact
     from procache.model.effects import Effect
@@ -23,7 +23,7 @@ class Damaged(Exception):
 class Record:
     """What an execution depended on and did.
 
-    ``command``: stored fields of the command. ``facts``: (path, aspect, value, times count).
+    ``command``: stored fields of the command. ``environment``: (name, digest of the value). ``facts``: (path, aspect, value, times count).
     ``effects``: see ``effects.Effect``. ``segments``: (descriptor, length) of each piece of stream
     output in order; ``data``: all pieces joined, or None where they are the blob ``data_digest``.
     ``stdin_end``: offset at which an inherited file on descriptor 0 was left, or None. ``status``:
@@ -32,7 +32,7 @@ class Record:
     """
 
     __slots__ = (
-        "command", "facts", "effects", "segments", "data", "data_digest", "stdin_end", "status", "wall", "utime", "stime",
+        "command", "environment", "facts", "effects", "segments", "data", "data_digest", "stdin_end", "status", "wall", "utime", "stime",
         "maxrss", "nested", "children", "stored",
     )  # fmt: skip
 
@@ -42,6 +42,7 @@ class Record:
 
     if TYPE_CHECKING:
         command: tuple[object, ...]
+        environment: list[tuple[bytes, bytes]]
         facts: list[Fact]
         effects: list[Effect]
         segments: list[tuple[int, int]]

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import errno
 import stat
-from typing import TYPE_CHECKING
 
 from procache.model.aspects import (
     ABSENT,
@@ -25,11 +24,13 @@ from procache.model.aspects import (
     TYPE,
     WRITABLE,
     XATTR,
+    ChangedWhileReading,
     Fact,
 )
 from procache.model.execution import Execution, Touch
 from procache.model.reasons import reason
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable
@@ -87,17 +88,10 @@ class Tree:
             return self.world.value(aspect, path, st)
         except OSError as error:
             why = reason("unreadable", detail=f"{path!r}: {error.strerror}")
-        except self.world_changed() as _:
+        except ChangedWhileReading:
             why = reason("changed-outside", path=path)
         self.taint(ex, why)
         return None
-
-    @staticmethod
-    def world_changed() -> type[Exception]:
-        """The exception by which a world says that a file changed under its eyes."""
-        from procache.world.states import ChangedWhileReading
-
-        return ChangedWhileReading
 
     def _learn_more(
         self, node: Execution, path: bytes, known: tuple[int, object, bool], answer: tuple[int, object], timed: bool

@@ -7,15 +7,14 @@ changed, and the program runs for real.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
-from typing import TYPE_CHECKING
 
 from procache import digests
 from procache.model import effects as fx
 from procache.model.aspects import DIGEST, GID, MODE, SIZE, UID, State
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procache.model.effects import Effect
     from procache.store.layout import Layout
@@ -149,8 +148,10 @@ class Replay:
     def abandon(self) -> None:
         """Remove what was staged."""
         for staged in self.staged:
-            with contextlib.suppress(OSError):
+            try:
                 os.unlink(staged.temporary)
+            except OSError:
+                pass
         self.staged.clear()
 
     # -- putting in place ---------------------------------------------------------------------------------
@@ -265,7 +266,7 @@ def link(effect: Effect) -> None:
     """Make a path another name of the file that an effect names."""
     path, source = effect[fx.PATH], effect[fx.STATE]
     assert isinstance(source, bytes)
-    with contextlib.suppress(FileNotFoundError):
+    if os.path.lexists(path):
         if os.path.samestat(os.lstat(path), os.lstat(source)):
             return
         os.unlink(path)

@@ -7,11 +7,11 @@ import fcntl
 import os
 import stat
 import termios
-from typing import TYPE_CHECKING
 
 from procache import digests
 from procache.replay.apply import ReplayFailed
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

@@ -24,7 +24,7 @@ VARIANTS = 3
 
 def run(argv: list[bytes], options: Options, output: Output) -> int:
     """Report on the command ``argv``."""
-    from procache.run import diagnose  # brings the matcher; no other report needs it
+    from procache.diagnose import diagnose  # brings the matcher; no other report needs it
 
     found: Diagnosis = diagnose(argv, options.cache_dir)
     if options.json:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING
 
 import msgpack
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procache.store.layout import Layout
 

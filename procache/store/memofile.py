@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import struct
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procache.world.states import Memo
 

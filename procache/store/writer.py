@@ -12,11 +12,11 @@ import fcntl
 import os
 import signal
 import struct
-from typing import TYPE_CHECKING
 
 from procache.model.record import Record
 from procache.store import journal, records
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procache.store.layout import Layout
 

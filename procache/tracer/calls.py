@@ -10,7 +10,6 @@ import errno
 import os
 import stat
 import struct
-from typing import TYPE_CHECKING
 
 from procache.model.effects import NOW
 from procache.model.aspects import CONTENT, FS, META, OWNER, PSEUDO, TYPE, XATTR
@@ -19,6 +18,7 @@ from procache.tracer.tracee import Tracee, Unreadable, signed
 from procache.world import inherited, pseudo
 from procache.world.paths import Found, Resolver, Walk
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procache.model.execution import Execution
     from procache.model.tree import Tree
@@ -129,7 +129,7 @@ class PathCalls:
         ex, st, name = t.ex, found.st, found.path
         if name.startswith(b"/proc/"):
             return self._open_pseudo(t, found, flags)
-        if found.blocked:
+        if found.blocked or found.walk.error:
             return self.tree.look(ex, name, TYPE, st)
         if flags & O_TMPFILE == O_TMPFILE:
             return self.tree.look(ex, name, TYPE, st)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 import time
-from typing import TYPE_CHECKING
 
 from procache.capture.capture import Capture
 from procache.events import execution_event
@@ -23,6 +22,7 @@ from procache.tracer.skip import Skip
 from procache.tracer.tracee import Tracee, signed
 from procache.world import inherited as world_inherited
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procache.world.paths import Found
     from procache.model.policy import Policy

@@ -81,8 +81,8 @@ class TraceeStreams:
             return None
 
     def files(self) -> frozenset[tuple[int, int]]:
-        """(device, inode) of the regular files among the standard streams."""
-        found = [self.tracee.stat_descriptor(fd) for fd in (0, 1, 2)]
+        """(device, inode) of the regular files among stdout and stderr."""
+        found = [self.tracee.stat_descriptor(fd) for fd in (1, 2)]
         return frozenset((st.st_dev, st.st_ino) for st in found if st is not None and stat.S_ISREG(st.st_mode))
 
     def further(self) -> tuple[bytes, ...]:

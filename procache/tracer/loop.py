@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import TYPE_CHECKING
 
 from ptrace import PtraceError
 from ptrace.binding.func import (
@@ -35,6 +34,7 @@ from procache.model.reasons import reason
 from procache.tracer import arch, signals, table
 from procache.tracer.tracee import Process, Tracee, Unreadable
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -318,6 +318,10 @@ class Loop:
             self.execs.exited(t.process.tgid, t.ex, code, times)
         except Exception as error:
             self._fault(t, error)
+
+    def processes_alive(self) -> list[int]:
+        """The ids of all processes that are followed."""
+        return sorted({t.process.tgid for t in list(self.tracees.values())})
 
     def holds_open(self, ex: object, path: bytes) -> bool:
         """True when a process of an execution has the file at ``path`` open at this moment."""

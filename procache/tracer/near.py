@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import TYPE_CHECKING
 
 from ptrace.ctypes_libc import libc
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procache.tracer.tracee import Process, Tracee
 

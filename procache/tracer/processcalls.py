@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import struct
-from typing import TYPE_CHECKING
 
 from procache.model.aspects import TYPE
 from procache.model.reasons import reason
@@ -13,6 +12,7 @@ from procache.tracer.calls import PathCalls
 from procache.tracer.tracee import Tracee, signed
 from procache.world import inherited
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procache.tracer.near import Near
     from procache.tracer.table import Row

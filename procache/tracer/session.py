@@ -6,7 +6,6 @@ import gc
 import os
 import sys
 import time
-from typing import TYPE_CHECKING
 
 from ptrace import PtraceError
 from ptrace.ctypes_libc import libc
@@ -16,9 +15,10 @@ from procache.errors import CommandError
 from procache.events import run_event
 from procache.model.reasons import Reason
 from procache.model.tree import Tree
-from procache.run import TRACER_NAME, environment, exec_plainly, run_flags, summary, wants_summary
+from procache.plain import TRACER_NAME, exec_plainly
 from procache.store import journal, memofile
 from procache.store.writer import Writer
+from procache.summary import run_flags, summary, wants_summary
 from procache.tracer import bpf, faults, signals
 from procache.tracer.calls import PathCalls
 from procache.tracer.execs import Execs
@@ -29,8 +29,10 @@ from procache.tracer.processcalls import ProcessCalls
 from procache.tracer.streamcalls import StreamCalls
 from procache.tracer.tracee import Tracee
 from procache.tracer.watch import Watcher
+from procache.world.environment import as_mapping
 from procache.world.paths import Resolver
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procache.cli import RunOptions
     from procache.front import Front
@@ -93,9 +95,9 @@ def follow(front: Front, loop: Loop) -> int:
     watched = tuple(sorted({0, 1, 2, *front.extra}))
     code = bpf.encode(bpf.program(watched))
     libc.prctl(PR_SET_NAME, TRACER_NAME, 0, 0, 0)
-    pid, said = fork_command(front.exe, front.argv, environment(front.env), code, loop.seize)
+    pid, said = fork_command(front.exe, front.argv, as_mapping(front.env), code, loop.seize)
     loop.tracees[pid].process.watched = frozenset(watched)
-    signals.pass_on(pid)
+    signals.pass_on(pid, loop.processes_alive)
     gc.freeze()
     gc.disable()
     status = loop.run()

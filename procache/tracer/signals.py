@@ -12,6 +12,10 @@ import _thread
 import os
 import signal
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 AWAITED = frozenset((signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP))
 #: Job control acts on the command; procache follows it into the stop (``Loop._stopped``).
 _JOB_CONTROL = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
@@ -42,12 +46,16 @@ def give_back() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, _mask)
 
 
-def pass_on(root: int) -> None:
-    """From now on pass signals sent to procache on to ``root``; a third one of them ends everything."""
-    _thread.start_new_thread(_serve, (root,))
+def pass_on(root: int, everybody: Callable[[], list[int]]) -> None:
+    """From now on pass on signals sent to procache alone; a third one of them ends everything.
+
+    SIGTERM goes to the command ``root``, as a supervisor means it; what a terminal sends to a whole group
+    (SIGINT, SIGQUIT, SIGHUP) to ``everybody``.
+    """
+    _thread.start_new_thread(_serve, (root, everybody))
 
 
-def _serve(root: int) -> None:
+def _serve(root: int, everybody: Callable[[], list[int]]) -> None:
     received = 0
     while True:
         info = signal.sigwaitinfo(AWAITED)
@@ -57,10 +65,11 @@ def _serve(root: int) -> None:
         if received > 2:
             os._exit(128 + info.si_signo)  # tracees die with their tracer
         passed.append(info.si_signo)
-        try:
-            os.kill(root, info.si_signo)
-        except ProcessLookupError:
-            pass  # it has ended; the loop waits for what it left behind
+        for pid in [root] if info.si_signo == signal.SIGTERM else everybody():
+            try:
+                os.kill(pid, info.si_signo)
+            except ProcessLookupError:
+                pass  # it has ended; the loop waits for what it left behind
 
 
 def die_of(number: int) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING
 
 from procache.model import effects as fx
 from procache.model.aspects import DESCRIPTORS, STDIN, Fact
@@ -17,6 +16,7 @@ from procache.replay import streams as out
 from procache.replay.apply import Replay, ReplayFailed
 from procache.tracer.fds import StdinLook, share
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procache.model.record import Record
     from procache.model.tree import Tree

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import stat
 import struct
-from typing import TYPE_CHECKING
 
 from procache.capture.streamlog import StreamLog
 from procache.model.reasons import reason
@@ -17,6 +16,7 @@ from procache.tracer.fds import StdinLook
 from procache.tracer.tracee import Tracee, signed
 from procache.world import pseudo
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING
 
 import structlog
 from ptrace.syscall.prototypes import FILENAME_ARGUMENTS, SYSCALL_PROTOTYPES
@@ -17,6 +16,7 @@ from procache.model.reasons import printable, sentence
 from procache.tracer import arch
 from procache.tracer.tracee import signed
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procache.model.execution import Execution
     from procache.tracer.tracee import Tracee

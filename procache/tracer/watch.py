@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import os
 import struct
-from typing import TYPE_CHECKING
 
 from ptrace.binding.func import PTRACE_CONT, PTRACE_SYSCALL, ptrace
 from ptrace.ctypes_libc import libc
 
 from procache.tracer import arch, bpf
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 

@@ -11,20 +11,16 @@ import os
 import stat
 import time
 
-from typing import TYPE_CHECKING
 
 from procache import digests
-from procache.model.aspects import IDENTITY, MTIME, SIZE, State
+from procache.model.aspects import IDENTITY, MTIME, SIZE, ChangedWhileReading, State
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 #: A file changed less than this long ago (ns) is not trusted to show its next change.
 GRAIN_NS = 30_000_000
-
-
-class ChangedWhileReading(Exception):
-    """Raised when a file changed while its digest was being taken; nothing can be said of it."""
 
 
 def look(path: bytes) -> os.stat_result | int:

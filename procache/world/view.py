@@ -9,7 +9,8 @@ import stat
 from procache.model import aspects
 from procache.model.aspects import ABSENT, CONTENT, DIGEST, FS, LISTING, META, OWNER, PSEUDO, TARGET, TYPE, XATTR, Fact, State
 from procache.world import pseudo, states
-from procache.world.states import ChangedWhileReading, Memo
+from procache.model.aspects import ChangedWhileReading
+from procache.world.states import Memo
 
 #: A file that was only stat'ed is read, to be recognised with another mtime, up to this size.
 SMALL = 1 << 14

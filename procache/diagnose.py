@@ -1,0 +1,93 @@
+"""Would a command be a hit now, and if not, why? The question of ``explain -- CMD``; nothing is run."""
+
+from __future__ import annotations
+
+from procache.front import Front
+from procache.model.command import FIELD_NAMES
+from procache.model.match import ALL, match
+from procache.model.policy import Policy
+from procache.model.reasons import Reason, reason
+from procache.store import records
+from procache.store.layout import locate
+from procache.world.inherited import FIELDS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from procache.model.record import Record
+
+#: Variants that are compared in full.
+MOST = 16
+
+
+def diagnose(argv: list[bytes], cache_dir: str | None) -> dict[str, object]:
+    """What is known of ``argv``: ``outcome``, ``variants`` (with all differences of each), ``nearest`` other command.
+
+    ``nearest`` is told where nothing is recorded for this very command: the record with the fewest other fields.
+    Raises CommandError where the program cannot be found, StoreError where the store cannot be used.
+    """
+    layout = locate(cache_dir)
+    layout.prepare()
+    front = Front(argv, layout, Policy())
+    program = front.command.program
+    if program in front.policy.never_cached:
+        return {"outcome": "uncacheable", "variants": [], "nearest": None, "reasons": [reason("never-cache", detail=program)]}
+    if program in front.policy.never_skipped:
+        return {"outcome": "uncacheable", "variants": [], "nearest": None, "reasons": [reason("never-skipped", detail=program)]}
+    variants = []
+    for record in list(records.load(layout, front.command.key))[:MOST]:
+        found = match(record, front.world, front, most=ALL)
+        variants.append({"stored": record.stored, "differences": found.differences})
+    hit = any(not variant["differences"] for variant in variants)
+    nearest = None if variants else nearest_command(front)
+    return {"outcome": "hit" if hit else "miss", "variants": variants, "nearest": nearest}
+
+
+def nearest_command(front: Front) -> dict[str, object] | None:
+    """The recorded command of the same program that differs in the fewest fields, and how."""
+    best: tuple[int, Record, list[Reason]] | None = None
+    for _, record in records.every(front.layout):
+        if not same_program(record, front):
+            continue
+        differences = field_differences(record, front)
+        weight = sum(len(str(item["recorded"])) for item in differences) + 1000 * len(differences)
+        if best is None or weight < best[0]:
+            best = (weight, record, differences)
+    if best is None:
+        return None
+    return {"argv": list(best[1].command[1]), "differences": best[2]}  # type: ignore[call-overload]
+
+
+def same_program(record: Record, front: Front) -> bool:
+    """True when a record is of the program that is asked about."""
+    exe = record.command[0]
+    return isinstance(exe, bytes) and exe.rpartition(b"/")[2] == front.command.program
+
+
+def field_differences(record: Record, front: Front) -> list[Reason]:
+    """The fields of the command that are not as recorded; the environment by the names of what changed."""
+    found = []
+    now = front.command.fields()
+    for name, old, new in zip(FIELD_NAMES, record.command, now, strict=True):
+        if old == new:
+            continue
+        if name == "environment":
+            old, new = environment_difference(record.environment, front.command.env.names())
+        elif name == "inherited state":
+            old, new = inherited_difference(old, new)
+        found.append(reason("command-differs", aspect=name, recorded=old, current=new))
+    return found
+
+
+def environment_difference(
+    old: list[tuple[bytes, bytes]], new: list[tuple[bytes, bytes]]
+) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """Names (of variables) that were there with another value or only then; and those that are now."""
+    before, after = set(old), set(new)
+    return tuple(sorted(name for name, _ in before - after)), tuple(sorted(name for name, _ in after - before))
+
+
+def inherited_difference(old: object, new: object) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """The fields of /proc/PID/status that differ, as ``name value``."""
+    assert isinstance(old, tuple) and isinstance(new, tuple)
+    pairs = [(name, a, b) for name, a, b in zip(FIELDS, old, new, strict=True) if a != b]
+    return tuple(name + b" " + a for name, a, _ in pairs), tuple(name + b" " + b for name, _, b in pairs)

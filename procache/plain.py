@@ -1,0 +1,49 @@
+"""Running a command without watching it: where procache cannot help, it must not be in the way."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from procache.program import find_program
+from procache.world.environment import as_mapping, own_environment, search_path
+from procache.world.inherited import read_status
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from procache.cli import RunOptions
+
+#: Name that the tracing process gives itself (PR_SET_NAME), by which a nested one knows it.
+TRACER_NAME = b"procache-tracer"
+
+
+def watched_already() -> bool:
+    """True under another ``procache run``, which sees this process and everything that it starts."""
+    tracer = read_status("self").split(b"\nTracerPid:\t", 1)[1].split(b"\n", 1)[0]
+    if tracer == b"0":
+        return False
+    try:
+        with open(f"/proc/{int(tracer)}/comm", "rb") as comm:
+            return comm.read().strip() == TRACER_NAME
+    except OSError:
+        return False
+
+
+def exec_plainly(options: RunOptions, why: str) -> int:
+    """Become the command, unwatched. Does not return."""
+    import signal
+
+    if why and not options.quiet:
+        print(f"procache: {why}", file=sys.stderr)
+    sys.stderr.flush()
+    env = own_environment()
+    exe = find_own_program(options)
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
+    os.execve(exe, options.command, as_mapping(env))
+    return 126
+
+
+def find_own_program(options: RunOptions) -> bytes:
+    """The executable of the command. Raises CommandError."""
+    return find_program(options.command[0], search_path(own_environment()))
