@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from .lab import Lab
+from .survivors import alive
 
 SOURCES = Path(__file__).parent / "programs"
 
@@ -26,6 +31,15 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def lab(tmp_path: Path, programs: Path) -> Lab:
     """A fresh work folder and a fresh cache."""
     return Lab(tmp_path, programs)
+
+
+@pytest.fixture
+def marker() -> Iterator[str]:
+    """A word that no other process has among its arguments; whoever has it in the end is killed."""
+    word = f"marker-{os.getpid()}-{time.monotonic_ns()}"
+    yield word
+    for pid in alive(word, whole=False):
+        os.kill(pid, signal.SIGKILL)
 
 
 def _compile(source: Path, target: Path) -> subprocess.Popen[bytes]:

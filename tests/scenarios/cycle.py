@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .lab import Command, Lab, Run, same
+from .lab import Lab, same
+from .results import Command, Run
 
 
 @dataclass
@@ -119,7 +120,9 @@ def _changed(
     assert change or then, "a scenario needs a change"
     if change:
         change()
-    return lab.both(then.get("cmd", cmd), times=times, **{**how, **{k: v for k, v in then.items() if k != "cmd"}})
+    return lab.both(
+        then.get("cmd", cmd), times=times, **{**how, **{k: v for k, v in then.items() if k != "cmd"}}
+    )
 
 
 def _ran(run: Run, job: str, names: str | None) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from .cycle import cycle
-from .lab import PREFIX, How, Lab, steps, words
+from .lab import PREFIX, Lab, steps, words
+from .results import How
 
 
 def test_one_after_the_other_writes_the_same_file(lab: Lab) -> None:
     lab.write("in", "1\n")
-    script = "steps cat in > out; steps cat in say two >> out; steps open out wa write three; steps cat in > out2"
+    script = (
+        "steps cat in > out; steps cat in say two >> out; steps open out wa write three; steps cat in > out2"
+    )
     cycle(lab, script, job="steps cat", change=lambda: lab.rewrite("in", "2\n"), again=True)
 
 
@@ -44,7 +47,7 @@ def test_two_at_once_append_to_the_same_file(lab: Lab) -> None:
 def test_an_input_that_somebody_else_changes_meanwhile(lab: Lab) -> None:
     """What was read is not what is there at the end: the result belongs to no state that can be named."""
     lab.write("in", "1\n")
-    cmd = steps("cat in sleep 700 say end")
+    cmd = steps("cat in sleep 300 say end")
     process = lab.start([*PREFIX, "run", "--", *cmd], How())
     assert process.stdout and process.stdout.readline() == b"1\n"
     lab.write("in", "2\n")
@@ -55,7 +58,7 @@ def test_an_input_that_somebody_else_changes_meanwhile(lab: Lab) -> None:
 
 
 def test_an_output_that_somebody_else_changes_meanwhile(lab: Lab) -> None:
-    cmd = steps("open out wct write mine close say ready sleep 700 say end")
+    cmd = steps("open out wct write mine close say ready sleep 300 say end")
     process = lab.start([*PREFIX, "run", "--", *cmd], How())
     assert process.stdout and process.stdout.readline() == b"ready\n"
     lab.write("out", "somebody else's\n")

@@ -20,12 +20,24 @@ def _to_symlink(lab: Lab) -> None:
 
 
 def _retarget(name: str, to: str) -> Change:
-    return lambda lab: (lab.path(name).unlink(), lab.path(name).symlink_to(to))
+    def change(lab: Lab) -> None:
+        lab.remove(name)
+        lab.path(name).symlink_to(to)
+
+    return change
 
 
 def _replace(name: str, content: str | None) -> Change:
     """Another file in its place, or a folder for no content."""
-    return lambda lab: (lab.remove(name), lab.write(name, content) if content else lab.path(name).mkdir())
+
+    def change(lab: Lab) -> None:
+        lab.remove(name)
+        if content is None:
+            lab.path(name).mkdir()
+        else:
+            lab.write(name, content)
+
+    return change
 
 
 def _swap_folder(lab: Lab) -> None:
@@ -54,10 +66,19 @@ LOOKS: dict[str, tuple[str, Change]] = {
     "a missing file appears after a failed rename": ("rename none x", lambda lab: lab.write("none")),
     "a missing file appears after a failed chmod": ("chmod 600 none", lambda lab: lab.write("none")),
     "a missing folder appears": ("open none/x r", lambda lab: lab.write("none/x")),
-    "a missing folder appears, after a failed chdir": ("chdir none cwd", lambda lab: lab.path("none").mkdir()),
-    "a missing folder appears, before a failed create": ("open none/x wct", lambda lab: lab.path("none").mkdir()),
+    "a missing folder appears, after a failed chdir": (
+        "chdir none cwd",
+        lambda lab: lab.path("none").mkdir(),
+    ),
+    "a missing folder appears, before a failed create": (
+        "open none/x wct",
+        lambda lab: lab.path("none").mkdir(),
+    ),
     "a folder takes the place of an output": ("open out wct write x", lambda lab: lab.path("out").mkdir()),
-    "the name of an output is taken by a folder": ("open out wcx write x", lambda lab: lab.path("out").mkdir()),
+    "the name of an output is taken by a folder": (
+        "open out wcx write x",
+        lambda lab: lab.path("out").mkdir(),
+    ),
     "the name of a folder to be made is taken": ("mkdir d", lambda lab: lab.write("d")),
     "a folder to be removed is not empty any more": ("rmdir empty", lambda lab: lab.write("empty/x")),
     "a symlink is retargeted": ("cat link", _retarget("link", "b/x")),
@@ -87,8 +108,14 @@ LOOKS: dict[str, tuple[str, Change]] = {
     "a file that is overwritten in part": ("open in w pwrite 1 X", lambda lab: lab.write("in", "other\n")),
     "a file that is renamed": ("rename in out", lambda lab: lab.write("in", "other\n")),
     "a file that is linked": ("link in out", lambda lab: lab.write("in", "other\n")),
-    "a file that is read by a shared mapping": ("open in b mapwrite 0 X cat in", lambda lab: lab.write("in", "ot\n")),
-    "a folder that is renamed, with what is in it": ("rename a moved", lambda lab: lab.write("a/x", "other\n")),
+    "a file that is read by a shared mapping": (
+        "open in b mapwrite 0 X cat in",
+        lambda lab: lab.write("in", "ot\n"),
+    ),
+    "a folder that is renamed, with what is in it": (
+        "rename a moved",
+        lambda lab: lab.write("a/x", "other\n"),
+    ),
 }
 
 
@@ -139,7 +166,9 @@ def test_what_has_no_influence_is_no_reason_to_run(world: Lab, look: str) -> Non
     assert world.both(steps(text)).root.outcome == "hit"
 
 
-@pytest.mark.parametrize("cmd", ["stat -c %Y in", "ls --full-time in", "find in a -newer mark", "make -s", "cp -p in out"])
+@pytest.mark.parametrize(
+    "cmd", ["stat -c %Y in", "ls --full-time in", "find in a -newer mark", "make -s", "cp -p in out"]
+)
 def test_programs_that_depend_on_times(world: Lab, cmd: str) -> None:
     world.write("Makefile", "all: made\nmade: in\n\tcat in > made\n\techo made\n")
     world.write("mark")
@@ -160,4 +189,6 @@ def test_programs_that_depend_on_times(world: Lab, cmd: str) -> None:
 def test_an_input_outside_the_working_folder(world: Lab, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.write_text("1\n")
-    cycle(world, f"steps cat {outside}", job="steps", change=lambda: outside.write_text("2\n"), names="outside")
+    cycle(
+        world, f"steps cat {outside}", job="steps", change=lambda: outside.write_text("2\n"), names="outside"
+    )

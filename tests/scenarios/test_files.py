@@ -11,7 +11,7 @@ from .cycle import cycle
 from .lab import Lab, steps
 
 WAYS = {
-    "raxml's way: open, write, close, open again": "open info wct write a close open info wa write b close cat info",
+    "raxml's way: closed and opened again": "open info wct write a close open info wa write b close cat info",
     "create, read back, rewrite": "open x wct write one close cat x open x wct write two close",
     "create, rename, rename": "open x wct write a close rename x y rename y z",
     "create, rename, create again": "open x wct write a close rename x y open x wct write b close",
@@ -104,12 +104,17 @@ def test_a_new_file_is_restored_alone(lab: Lab, way: str) -> None:
     cmd = inner if way == "sh" else f"sh -c '{inner}; steps cat a'; echo end"
     done = lab.both(cmd)
     kept = lab.path("a").stat()
+
+    def link() -> None:
+        lab.remove("b")
+        lab.path("b").symlink_to("a")
+
     damages: list[Callable[[], object]] = [
         lambda: lab.remove("b"),
         lambda: lab.write("b", "X"),
         lambda: lab.write("b", "longer than it was"),
         lambda: lab.path("b").chmod(0o600),
-        lambda: (lab.remove("b"), lab.path("b").symlink_to("a")),
+        link,
     ]
     for damage in damages[:3]:
         damage()
@@ -175,7 +180,16 @@ def test_a_fifo_inside_the_command(lab: Lab) -> None:
 @pytest.mark.parametrize("name", [b"caf\xe9", b"new\nline", b" blank ", b"-dash", "ü".encode(), b"x" * 255])
 def test_odd_names_and_arguments(lab: Lab, name: bytes) -> None:
     lab.write(name, "1\n")
-    cmd = [b"steps", b"cat", name, b"open", name + b"2" if len(name) < 255 else b"out", b"wct", b"write", name]
+    cmd = [
+        b"steps",
+        b"cat",
+        name,
+        b"open",
+        name + b"2" if len(name) < 255 else b"out",
+        b"wct",
+        b"write",
+        name,
+    ]
     cycle(lab, cmd, change=lambda: lab.write(name, "2\n"), again=True)
-    lab.both(cmd + [b"say", b"\xff\xfe"])
-    assert lab.both(cmd + [b"say", b"\xff\xff"]).root.outcome == "miss"
+    lab.both([*cmd, b"say", b"\xff\xfe"])
+    assert lab.both([*cmd, b"say", b"\xff\xff"]).root.outcome == "miss"

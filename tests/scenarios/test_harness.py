@@ -57,8 +57,11 @@ def test_a_hit_that_is_forbidden_is_caught(wrong: Lab) -> None:
 
 def test_a_difference_is_told(lab: Lab) -> None:
     lab.write("in", "1\n")
-    one, other = lab.native(steps("cat in open x wct")), lab.native(steps("cat in say more open x wc chmod 600 x"))
-    with pytest.raises(AssertionError, match="(?s)out: expected .*more.*'x': expected Entry.*0o600"):
+    one, other = (
+        lab.native(steps("cat in open x wct")),
+        lab.native(steps("cat in say more open x wc chmod 600 x")),
+    )
+    with pytest.raises(AssertionError, match=r"(?s)out: expected .*more.*'x': expected Entry.*0o600"):
         same(one, other)
 
 

@@ -5,51 +5,22 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from .lab import PREFIX, How, Lab, same, wait_for, words
+from .lab import PREFIX, Lab, same, wait_for, words
+from .results import How
+from .survivors import gone
 
 DRIVER = "job 1; job 2; hang {marker}; echo $?; job 3"
 
 
-def alive(marker: str, *, whole: bool = True) -> list[int]:
-    """The processes that have the marker among their arguments; or in any of them, as procache has."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                text = (entry / "cmdline").read_bytes()
-                if marker.encode() in (text.split(b"\0") if whole else text):
-                    found.append(int(entry.name))
-            except OSError:
-                continue  # it ended in the meantime
-    return found
-
-
-def gone(marker: str, patience: float = 20.0) -> bool:
-    """True as soon as no process has the marker any more, procache and its helpers included."""
-    end = time.monotonic() + patience
-    while alive(marker, whole=False):
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.01)
-    return True
-
-
-@pytest.fixture
-def marker(lab: Lab) -> Iterator[str]:
-    """Inputs for three jobs; a word that no other process has."""
+@pytest.fixture(autouse=True)
+def jobs(lab: Lab) -> None:
+    """Inputs for three jobs."""
     for number in "123":
         lab.write(f"in/{number}", f"input {number}\n")
     lab.path("out").mkdir()
-    word = f"marker-{os.getpid()}-{time.monotonic_ns()}"
-    yield word
-    for pid in alive(word, whole=False):  # of a test that failed
-        os.kill(pid, signal.SIGKILL)
 
 
 def half_way(lab: Lab, marker: str, prefix: list[str]) -> subprocess.Popen[bytes]:
@@ -59,7 +30,9 @@ def half_way(lab: Lab, marker: str, prefix: list[str]) -> subprocess.Popen[bytes
     return process
 
 
-def interrupted(lab: Lab, marker: str, prefix: list[str], number: int, whole_group: bool) -> tuple[int, bytes]:
+def interrupted(
+    lab: Lab, marker: str, prefix: list[str], number: int, whole_group: bool
+) -> tuple[int, bytes]:
     """The status and the stdout of a driver that gets a signal half way."""
     process = half_way(lab, marker, prefix)
     if whole_group:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from .lab import Lab, Run, same
+from .lab import Lab, same
+from .results import Run
 
-DRIVER = "mkdir out || exit 1; for n in 1 2 3; do steps cat in/$n open out/$n wcx write done cat out/$n || exit; done"
+JOB = "steps cat in/$n open out/$n wcx write done cat out/$n"
+DRIVER = f"mkdir out || exit 1; for n in 1 2 3; do {JOB}; done"
 
 
 @pytest.fixture
@@ -44,7 +46,11 @@ def test_with_resume_a_changed_job_is_not_done(lab: Lab, done: Run) -> None:
     lab.remove("out/2")
     run = lab.run(DRIVER, resume=True)
     assert run.status == 0
-    assert (run.root.outcome, run.outcomes("mkdir"), run.outcomes("steps")) == ("miss", ["hit"], ["hit", "miss", "hit"])
+    assert (run.root.outcome, run.outcomes("mkdir"), run.outcomes("steps")) == (
+        "miss",
+        ["hit"],
+        ["hit", "miss", "hit"],
+    )
     assert run.out == b"input 1\ndoneanother input 2\ndoneinput 3\ndone"
     again = lab.run(DRIVER, resume=True)
     same(run, again)
@@ -60,7 +66,7 @@ def test_with_resume_a_missing_output_is_put_back(lab: Lab, done: Run) -> None:
 
 @pytest.mark.parametrize("text", ["DONE", "longer than done", ""])
 def test_with_resume_a_damaged_output_is_repaired_or_refused(lab: Lab, done: Run, text: str) -> None:
-    """The driver made the folder and all in it, so it may put it right; the job alone finds a strange file."""
+    """The driver made the folder and all in it, and may put it right; the job alone finds a strange file."""
     lab.write("out/2", text)
     run = lab.run(DRIVER + " # another driver", resume=True)
     assert run.outcomes("steps") == ["hit", "miss", "hit"]

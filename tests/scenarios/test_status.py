@@ -22,7 +22,8 @@ def test_an_exit_status_is_passed_on_and_replayed(lab: Lab, cmd: str | list[str]
 
 
 @pytest.mark.parametrize(
-    "number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGSEGV, signal.SIGABRT, signal.SIGUSR1, 40]
+    "number",
+    [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGSEGV, signal.SIGABRT, signal.SIGUSR1, 40],
 )
 def test_death_by_a_signal_becomes_procaches_own_and_is_not_stored(lab: Lab, number: int) -> None:
     for _ in range(2):
@@ -88,7 +89,8 @@ def test_a_missing_interpreter_fails_as_in_a_shell(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["run"], ["run", "--"], ["run", "--nosuch", "true"], ["run", "--nosuch", "--", "true"], ["nosuch"]]
+    "arguments",
+    [["run"], ["run", "--"], ["run", "--nosuch", "true"], ["run", "--nosuch", "--", "true"], ["nosuch"]],
 )
 def test_wrong_use_is_2_and_runs_nothing(lab: Lab, arguments: list[str]) -> None:
     run = lab.raw(arguments)

@@ -87,7 +87,9 @@ def test_a_program_that_closes_its_stdout_and_opens_a_file_in_its_place(lab: Lab
     lab.write("in", "1\n")
     cmd = steps("say kept fd 1 close open out wct say hidden cat in")
     cycle(lab, cmd, change=lambda: lab.rewrite("in", "2\n"), again=True)
-    cycle(lab, steps("say kept open new wct dup2 1 say hidden cat in"), change=lambda: lab.rewrite("in", "3\n"))
+    cycle(
+        lab, steps("say kept open new wct dup2 1 say hidden cat in"), change=lambda: lab.rewrite("in", "3\n")
+    )
 
 
 @pytest.mark.parametrize(
@@ -116,7 +118,9 @@ def test_stdout_by_another_way(lab: Lab, way: str) -> None:
     lab.both(script + " # the shell runs, the children may be skipped")
 
 
-@pytest.mark.parametrize("script", ["echo a; steps cat in; echo b >> out", "steps cat in open out wa write b; echo c"])
+@pytest.mark.parametrize(
+    "script", ["echo a; steps cat in; echo b >> out", "steps cat in open out wa write b; echo c"]
+)
 def test_the_file_on_stdout_is_opened_by_its_name_too(lab: Lab, script: str) -> None:
     lab.write("in", "x\n")
     cycle(lab, script, around='exec "$@" >> out', hit=None, change=lambda: lab.rewrite("in", "y\n"))
@@ -127,8 +131,14 @@ def test_the_file_on_stdout_is_opened_by_its_name_too(lab: Lab, script: str) -> 
 def test_where_stdout_leads_is_not_confused(lab: Lab) -> None:
     """One command with outputs of one kind, and a program that looks at what kind of file its stdout is."""
     lab.write("in", "x\n")
-    script = "cat in > out; cat in >> out; cat in >> in; echo $?; cat in 1<> out; cat out; grep x in > /dev/null; grep x in"
-    cycle(lab, script, hit=None, job="cat", change=lambda: lab.rewrite("in", "y\n"))
+    script = "cat in > out; cat in >> out; cat in >> in; echo $?; cat in 1<> out; cat out"
+    cycle(
+        lab,
+        f"{script}; grep x in > /dev/null; grep x in",
+        hit=None,
+        job="cat",
+        change=lambda: lab.rewrite("in", "y\n"),
+    )
 
 
 def test_copy_file_range_to_stdout(lab: Lab) -> None:
@@ -145,7 +155,12 @@ def test_a_further_descriptor_is_written(lab: Lab, where: str) -> None:
         cycle(lab, f"{inner} 3> three; cat in", hit=None, job="cat", change=lambda: lab.rewrite("in", "2\n"))
     else:
         cycle(
-            lab, inner, around='exec "$@" 3> three', hit=None, job="steps", change=lambda: lab.rewrite("in", "2\n")
+            lab,
+            inner,
+            around='exec "$@" 3> three',
+            hit=None,
+            job="steps",
+            change=lambda: lab.rewrite("in", "2\n"),
         )
     assert lab.path("three").read_text() == "to three"
 

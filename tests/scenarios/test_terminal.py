@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from .lab import PREFIX, Lab, wait_for, words
+from .survivors import all_stopped, gone
 from .terminal import Terminal, interrupted_by, watch
-from .test_interrupt import alive, gone, marker  # noqa: F401 (a fixture)
 
 QUIET = [*PREFIX, "run", "-q", "--"]
 
@@ -32,7 +30,7 @@ def stop_and_go(lab: Lab, argv: list[str | bytes], marker: str) -> list[str]:
     for _ in range(2):
         terminal.press(b"\x1a")
         events.append(terminal.event())
-        events.append("all stopped" if _all_stopped(marker) else "some are running")
+        events.append("all stopped" if all_stopped(marker) else "some are running")
         terminal.go_on()
     lab.write("go")
     events.append(terminal.event())
@@ -47,24 +45,6 @@ def test_stopping_and_going_on(lab: Lab, marker: str, script: str) -> None:
     lab.restore(saved)
     assert stop_and_go(lab, [*QUIET, *words(script.format(marker))], marker) == native
     assert native[:4] == ["stopped", "all stopped"] * 2
-
-
-def _all_stopped(marker: str) -> bool:
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
-        states = [_state(pid) for pid in alive(marker)]
-        if states and all(state in "Tt" for state in states):
-            return True
-        time.sleep(0.01)
-    return False
-
-
-def _state(pid: int) -> str:
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0]
-    except OSError:
-        return "gone"
 
 
 def test_a_terminal_is_seen_as_one(lab: Lab) -> None:

@@ -34,7 +34,7 @@ def main() -> int:
     hit = os.path.exists(record)
     if not hit:
         before = tree()
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        done = subprocess.run(command, capture_output=True)
         after = {path: data for path, data in tree().items() if before.get(path) != data}
         with open(record, "wb") as file:
             pickle.dump((done.returncode, done.stdout, done.stderr, after), file)
@@ -46,10 +46,18 @@ def main() -> int:
     os.write(1, out)
     os.write(2, err)
     outcome = {"outcome": "hit"} if hit else {"outcome": "miss", "reasons": [{"code": "no-record"}]}
-    entry = {"t": "exec", "id": 0, "parent": None, "argv": command, "reasons": [], "status": status, **outcome}
+    entry = {
+        "t": "exec",
+        "id": 0,
+        "parent": None,
+        "argv": command,
+        "reasons": [],
+        "status": status,
+        **outcome,
+    }
     with open(os.path.join(store, "runs", f"{time.time_ns()}.journal"), "wb") as file:
         file.write(msgpack.packb(entry))
-    return status
+    return int(status)
 
 
 sys.exit(main())
