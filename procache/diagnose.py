@@ -72,6 +72,8 @@ def field_differences(record: Record, front: Front) -> list[Reason]:
             continue
         if name == "environment":
             old, new = environment_difference(record.environment, front.command.env.names())
+        elif name == "attributes":
+            old, new = items_difference(old, new)
         elif name == "inherited state":
             old, new = inherited_difference(old, new)
         found.append(reason("command-differs", aspect=name, recorded=old, current=new))
@@ -91,3 +93,10 @@ def inherited_difference(old: object, new: object) -> tuple[tuple[bytes, ...], t
     assert isinstance(old, tuple) and isinstance(new, tuple)
     pairs = [(name, a, b) for name, a, b in zip(FIELDS, old, new, strict=True) if a != b]
     return tuple(name + b" " + a for name, a, _ in pairs), tuple(name + b" " + b for name, _, b in pairs)
+
+
+def items_difference(old: object, new: object) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """The limits and the like that differ."""
+    assert isinstance(old, bytes) and isinstance(new, bytes)
+    before, after = old.split(b";"), new.split(b";")
+    return tuple(item for item in before if item not in after), tuple(item for item in after if item not in before)

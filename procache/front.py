@@ -16,6 +16,7 @@ from procache.model.match import ALL, match
 from procache.model.policy import Policy
 from procache.model.reasons import Reason, reason
 from procache.model.record import Damaged, Record
+from procache.pipeinput import PipeInput
 from procache.program import find_program
 from procache.replay import streams as out
 from procache.replay.apply import Replay, ReplayFailed
@@ -35,10 +36,11 @@ COMPARED, TOLD = 3, 64
 class Front:
     """The root command and what is known of it before anything runs."""
 
-    __slots__ = ("argv", "exe", "env", "command", "policy", "layout", "world", "envs", "extra", "extra_kinds",  "started")
+    __slots__ = ("argv", "exe", "env", "command", "policy", "layout", "world", "envs", "extra", "extra_kinds", "input",  "started")
 
     def __init__(self, argv: list[bytes], layout: Layout, policy: Policy) -> None:
         self.started = time.time()
+        self.input = PipeInput()
         self.argv = tuple(argv)
         self.layout = layout
         self.policy = policy
@@ -68,6 +70,10 @@ class Front:
             return None
         finally:
             os.close(fd)
+
+    def pipe(self, size: int, digest: bytes, ended: bool, head: bytes) -> bool:
+        """True when the pipe on descriptor 0 begins with these bytes, and ends there if ``ended``."""
+        return self.command.streams[0] == b"pipe" and self.input.matches(size, digest, ended, head)
 
     def further(self) -> tuple[bytes, ...]:
         """Numbers and kinds of the descriptors above 2 that the command inherits."""
@@ -119,6 +125,7 @@ class Front:
             replay.commit()
         except OSError as error:
             raise ReplayFailed(str(error)) from error
+        self.input.consume()
         if record.stdin_end is not None:
             os.lseek(0, record.stdin_end, os.SEEK_SET)
         for fd, data in out.pieces(record, blob):

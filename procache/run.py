@@ -35,7 +35,9 @@ def run(options: RunOptions) -> int:
     if status is None:
         from procache.tracer.session import trace
 
+        front.input.give_back()
         status = trace(front, options, misses)
+        front.input.stop()
     if status < 0:
         from procache.tracer.signals import die_of
 

@@ -19,7 +19,7 @@ REPLACEABLE = 8  # value: None: absent or anything but a folder (the target of a
 FS = 9  # value: type number of the file system (statfs f_type)
 PSEUDO = 10  # value: digest of the stable part of a file of /proc or /sys
 XATTR = 11  # value: digest of all extended attributes
-STDIN = 12  # value: (offset, digest): a regular file inherited as a descriptor; the path is b"0"
+STDIN = 12  # value: (offset, digest) of a file, of a pipe (size, digest, ended, digest of its head); path b"0"
 DESCRIPTORS = 13  # value: numbers and kinds of the descriptors above 2 that were inherited; the path is b""
 
 NAMES = {

@@ -18,7 +18,7 @@ class Command:
 
     ``exe``: absolute path as called; ``argv``; ``cwd``: canonical; ``env``: counted entries, sorted;
     ``streams``: kind of descriptors 0, 1, 2 (b"closed", b"terminal", b"null", b"file", b"pipe" …);
-    ``hidden``: values of ``inherited.FIELDS``; ``attributes``: digest of limits, niceness and the like.
+    ``hidden``: values of ``inherited.FIELDS``; ``attributes``: limits, niceness and the like.
     """
 
     __slots__ = ("exe", "argv", "cwd", "env", "streams", "hidden", "attributes", "_key")
@@ -47,7 +47,7 @@ class Command:
         """The command key: a digest of all fields."""
         if not self._key:
             head = b"%d %d " % (len(self.argv), len(self.streams))
-            parts = (self.exe, self.cwd, self.env.digest, self.attributes.hex().encode(), *self.streams, *self.hidden, *self.argv)
+            parts = (self.exe, self.cwd, self.env.digest, self.attributes, *self.streams, *self.hidden, *self.argv)
             self._key = digests.of_bytes(head + b"\0".join(parts))
         return self._key
 

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
         def stdin(self) -> tuple[int, bytes] | None:
             """(offset, digest) of the regular file on descriptor 0, or None where it is something else."""
 
+        def pipe(self, size: int, digest: bytes, ended: bool, head: bytes) -> bool:
+            """True when descriptor 0 is a pipe that holds just these bytes (and then ends, or goes on)."""
+
         def further(self) -> tuple[bytes, ...]:
             """Numbers and kinds of the descriptors above 2 that the command would inherit."""
 
@@ -53,6 +56,7 @@ def match(record: Record, world: World, streams: Streams, *, resume: bool = Fals
     shows exactly those effects: the work is done.
     """
     result = Match()
+    difference: object
     open_files = streams.files()
     if open_files and (meeting := _meeting(record, world, open_files)):
         result.differences.append(reason("stream-is-file", path=meeting))
@@ -62,8 +66,7 @@ def match(record: Record, world: World, streams: Streams, *, resume: bool = Fals
     for fact in record.facts:
         path, aspect, value, _ = fact
         if aspect == STDIN or aspect == DESCRIPTORS:
-            now: object = streams.stdin() if aspect == STDIN else streams.further()
-            difference: object = None if now == value else (now or "nothing")
+            difference = _streams_differ(streams, aspect, value)
             fresh = fact
         else:
             st = world.look(path)
@@ -78,6 +81,14 @@ def match(record: Record, world: World, streams: Streams, *, resume: bool = Fals
         if len(result.differences) >= most:
             break
     return result
+
+
+def _streams_differ(streams: Streams, aspect: int, value: object) -> object:
+    """None when the descriptors are what a fact says, else what they are."""
+    if aspect == STDIN and isinstance(value, tuple) and len(value) == 4:
+        return None if streams.pipe(*value) else "other input"
+    now: object = streams.stdin() if aspect == STDIN else streams.further()
+    return None if now == value else (now or "nothing")
 
 
 def _meeting(record: Record, world: World, files: frozenset[tuple[int, int]]) -> bytes:

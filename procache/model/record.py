@@ -69,7 +69,7 @@ class Record:
 
     def identity(self) -> bytes:
         """Digest of what tells variants of one command apart: their facts."""
-        plain = [(path, aspect, value[:4] + value[6:7] if isinstance(value, tuple) and len(value) == 8 else value) for path, aspect, value, _ in self.facts]
+        plain = [(path, aspect, telling(value, timed), timed) for path, aspect, value, timed in self.facts]
         return digests.of_bytes(msgpack.packb(plain))
 
     @classmethod
@@ -84,3 +84,10 @@ class Record:
             raise
         except Exception as error:  # msgpack raises whatever its input makes it raise
             raise Damaged(str(error)) from error
+
+
+def telling(value: object, timed: bool) -> object:
+    """The part of a fact's value by which it is told from another: of a state, times only where they count."""
+    if isinstance(value, tuple) and len(value) == 8:
+        return value[:7] if timed or not value[6] else value[:5] + value[6:7]
+    return value

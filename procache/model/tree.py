@@ -77,10 +77,11 @@ class Tree:
                 answer = self._answer(ex, path, aspect, st)
                 if answer is None:
                     return
+            own = answer if answer[0] != META or path not in node.touched_in else folder_only(answer[1])
             if known is not None:
-                self._learn_more(node, path, known, answer, timed)
+                self._learn_more(node, path, known, own, timed)
             else:
-                node.states[path] = (answer[0], answer[1], timed)
+                node.states[path] = (own[0], own[1], timed)
             node = node.parent
 
     def _answer(self, ex: Execution, path: bytes, aspect: int, st: Look) -> tuple[int, object] | None:
@@ -369,6 +370,12 @@ class Tree:
                 node.extras[(path, aspect)] = value
             elif path_is_new(node, path):
                 node.extras[(path, aspect)] = None
+
+
+def folder_only(value: object) -> tuple[int, object]:
+    """What of a folder's state is an input to an execution that has made or removed names in it: not its times."""
+    assert isinstance(value, tuple)
+    return OWNER, value[:3]
 
 
 def carried_by(node: Execution, path: bytes, st: Look) -> tuple[int | None, bool]:

@@ -16,7 +16,7 @@ from procache.model.reasons import Reason, reason
 from procache.model.record import Damaged, Record
 from procache.store import journal, records
 from procache.tracer.calls import PathCalls
-from procache.tracer.fds import Inherited, TraceeStreams, further_kinds, open_count, surviving
+from procache.tracer.fds import Inherited, TraceeStreams, further_kinds, open_count, reads_nothing, surviving
 from procache.tracer.programs import FOREIGN, MAX_SCRIPTS, NATIVE, OTHER, SCRIPT, Programs
 from procache.tracer.skip import Skip
 from procache.tracer.tracee import Tracee, signed
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 Args = tuple[int, ...]
 AT_EMPTY_PATH = 0x1000
+#: Of the jobs that make runs at once one gets its stdin and the others a pipe without a writer, as it happens.
+MAKES = frozenset((b"make", b"gmake"))
 #: How many variants are compared in full when none fits, to say why; and how many differences are told.
 COMPARED, TOLD = 3, 64
 #: Signals that come from outside or from a clock: what contains such a death is not to be trusted either.
@@ -136,6 +138,9 @@ class Execs:
 
     def _pending(self, t: Tracee, absolute: bytes, found: Found | bytes, argv: int, envp: int) -> Pending | None:
         inherited = Inherited(t)
+        kinds = inherited.kinds
+        if kinds[0] in (b"null", b"pipe") and any(node.command.program in MAKES for node in t.ex.chain()) and reads_nothing(t):
+            kinds = (b"nothing", *kinds[1:])
         process = t.process
         if process.attributes is None:
             process.attributes = world_inherited.attributes(t.tid)
@@ -143,7 +148,7 @@ class Execs:
         if not process.own_affinity:
             hidden = (*hidden[:-1], self.root.hidden[-1])  # as it would be without procache (``near``)
         command = Command(
-            absolute, t.strings(argv), t.cwd(), self.envs.table(t.strings(envp)), inherited.kinds, hidden, process.attributes
+            absolute, t.strings(argv), t.cwd(), self.envs.table(t.strings(envp)), kinds, hidden, process.attributes
         )
         pending = Pending(self.root if t.ex is self.outside else command, inherited, found)
         if t.ex is self.outside:
@@ -323,7 +328,7 @@ class Execs:
             journal.pack(
                 execution_event(
                     ex.number, None if ex.parent is None else ex.parent.number, ex.command, ex.outcome, ex.taints or ex.misses,
-                    ex.started, ex.ended, ex.status, (ex.utime, ex.stime, ex.maxrss), 0.0, ex.nested,
+                    ex.started, ex.ended, ex.status, (ex.utime, ex.stime, ex.maxrss), 0.0, 1,
                 )  # fmt: skip
             )
         )

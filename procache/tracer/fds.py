@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import select
 import stat
 
 from ptrace.ctypes_libc import libc
+from xxhash import xxh3_128
 
+from procache import digests
+from procache.pipeinput import HEAD
 from procache.tracer import arch
 from procache.tracer.tracee import Tracee
 from procache.world.pseudo import file_mode, stream_kind
@@ -61,6 +65,37 @@ class StdinLook:
         os.close(self.shared)
 
 
+class PipeLook:
+    """What the whole command read from the pipe on its descriptor 0."""
+
+    __slots__ = ("state", "size", "ended", "head")
+
+    def __init__(self) -> None:
+        self.state = xxh3_128()
+        self.size = 0
+        self.ended = False
+        self.head = b""
+
+    def add(self, data: bytes) -> None:
+        """The next bytes that were read; none at the end of the pipe."""
+        self.state.update(data)
+        if len(self.head) < HEAD:
+            self.head = (self.head + data)[:HEAD]
+        self.size += len(data)
+        self.ended = self.ended or not data
+
+    @property
+    def fact(self) -> tuple[int, bytes, bool, bytes]:
+        """(size, digest, whether the end was read, digest of the head)."""
+        return self.size, b"x" + self.state.digest(), self.ended, digests.of_bytes(self.head)
+
+    def end(self) -> None:
+        """A pipe has no offset."""
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+
 class TraceeStreams:
     """What a tracee that is about to exec has open, for matching."""
 
@@ -79,6 +114,10 @@ class TraceeStreams:
             return self.tracee.offset(0), reopened_digest(b"/proc/%d/fd/0" % self.tracee.tid, self.memo)
         except Exception:  # gone or changing: no record fits
             return None
+
+    def pipe(self, size: int, digest: bytes, ended: bool, head: bytes) -> bool:
+        """A pipe inside the tree cannot be looked into: whoever fills it may wait for its reader."""
+        return False
 
     def files(self) -> frozenset[tuple[int, int]]:
         """(device, inode) of the regular files among stdout and stderr."""
@@ -113,6 +152,23 @@ class Inherited:
         if kind == b"terminal":
             return kind + window_size(b"/proc/%d/fd/%d" % (t.tid, fd))
         return kind
+
+
+def reads_nothing(t: Tracee) -> bool:
+    """True when descriptor 0 gives nothing but its end: /dev/null, or an empty pipe without a writer."""
+    st = t.stat_descriptor(0)
+    if st is None or not stat.S_ISFIFO(st.st_mode):
+        return st is not None and stream_kind(st) == b"null"
+    try:
+        fd = os.open(b"/proc/%d/fd/0" % t.tid, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
+        return [event for _, event in poll.poll(0)] == [select.POLLHUP]
+    finally:
+        os.close(fd)
 
 
 def open_flags(t: Tracee, fd: int) -> int:

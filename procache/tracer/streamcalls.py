@@ -12,7 +12,7 @@ import struct
 
 from procache.capture.streamlog import StreamLog
 from procache.model.reasons import reason
-from procache.tracer.fds import StdinLook
+from procache.tracer.fds import PipeLook, StdinLook
 from procache.tracer.tracee import Tracee, signed
 from procache.world import pseudo
 
@@ -119,11 +119,38 @@ class StreamCalls:
     # -- input ---------------------------------------------------------------------------------------------
 
     def read(self, t: Tracee, args: Args) -> None:
-        """read, recv: a regular file on descriptor 0 is an input by content; other things taint."""
+        """read: a regular file on descriptor 0 is an input by content, and so is the root's pipe; other things taint."""
+        self._input(t, args, plain=True)
+
+    def receive(self, t: Tracee, args: Args) -> None:
+        """readv, recv and the like: as read, of files only."""
+        self._input(t, args, plain=False)
+
+    def _read_pipe_of_root(self, t: Tracee, root: Execution, args: Args, plain: bool) -> None:
+        """What the whole command reads from its pipe is known when each read returns."""
+        if not plain or root.taints:
+            return self.taint([root], "reads-stream", "0 (pipe)")
+        if root.stdin is None:
+            root.stdin = PipeLook()
+        log = root.stdin
+
+        def returned(t: Tracee, result: int) -> None:
+            data = t.read(args[1], result) if result > 0 else b""
+            if len(data) != max(result, 0):
+                self.taint([root], "unreadable", "input buffer")
+            elif result >= 0 and args[2]:
+                log.add(data)  # type: ignore[attr-defined]
+
+        t.at_exit = returned
+        return None
+
+    def _input(self, t: Tracee, args: Args, *, plain: bool) -> None:
         fd = signed(args[0])
         nodes, st = self.inheriting(t, fd)
         if not nodes or st is None:
             return
+        if fd == 0 and stat.S_ISFIFO(st.st_mode) and nodes[-1].parent is None:
+            self._read_pipe_of_root(t, nodes.pop(), args, plain)
         if fd != 0 or not stat.S_ISREG(st.st_mode):
             return self.taint(nodes, "reads-stream", f"{fd} ({pseudo.stream_kind(st).decode()})")
         for node in nodes:
@@ -135,7 +162,7 @@ class StreamCalls:
 
     def pread(self, t: Tracee, args: Args) -> None:
         """pread: as read; the offset stays."""
-        self.read(t, args)
+        self.receive(t, args)
 
     def mmap(self, t: Tracee, args: Args) -> None:
         """mmap of an inherited file: a read; shared and writable, a write that cannot be followed."""
@@ -143,7 +170,7 @@ class StreamCalls:
         nodes, _ = self.inheriting(t, fd)
         if args[2] & 2 and args[3] & 1:  # PROT_WRITE, MAP_SHARED
             return self.taint(nodes, "shared-mapping", fd)
-        return self.read(t, (fd,))
+        return self.receive(t, (fd,))
 
     def lseek(self, t: Tracee, args: Args) -> None:
         """lseek: on stdin a look at its file; on an output only a question after the offset is harmless."""
@@ -152,7 +179,7 @@ class StreamCalls:
         if not nodes or st is None or not stat.S_ISREG(st.st_mode):
             return None
         if fd == 0:
-            return self.read(t, args)
+            return self.receive(t, args)
         if args[1] == 0 and args[2] == 1:  # SEEK_CUR by nothing: only asks
             return None
         return self.taint(nodes, "seeks-stream", fd)
@@ -237,7 +264,7 @@ class StreamCalls:
             self.taint(self.inheriting(t, fd)[0], "stream-escapes", "splice")
 
     def _copy(self, t: Tracee, source: int, target: int, offset_at: int) -> None:
-        self.read(t, (source,))
+        self.receive(t, (source,))
         nodes, st = self.inheriting(t, target)
         nodes = [node for node in nodes if not node.taints]
         from_st = t.stat_descriptor(source)

@@ -90,8 +90,8 @@ CHANGING: dict[str, tuple[str, Spec]] = {
 }
 #: Calls on a descriptor that matter where it was inherited: name -> handler in ``streamcalls``.
 STREAMS: dict[str, str] = {
-    "read": "read", "readv": "read", "pread64": "pread", "preadv": "pread", "preadv2": "pread", "recvfrom": "read", "recvmsg": "read",
-    "recvmmsg": "read", "write": "write", "writev": "writev", "pwrite64": "pwrite", "pwritev": "pwrite", "pwritev2": "pwrite",
+    "read": "read", "readv": "receive", "pread64": "pread", "preadv": "pread", "preadv2": "pread", "recvfrom": "receive",
+    "recvmsg": "receive", "recvmmsg": "receive", "write": "write", "writev": "writev", "pwrite64": "pwrite", "pwritev": "pwrite", "pwritev2": "pwrite",
     "lseek": "lseek", "dup": "dup", "dup2": "dup2", "dup3": "dup2", "fcntl": "fcntl", "mmap": "mmap", "sendfile": "copy_out",
     "copy_file_range": "copy_range", "splice": "splice", "tee": "splice", "vmsplice": "splice", "sendto": "send", "sendmsg": "sendmsg",
     "sendmmsg": "sendmsg",

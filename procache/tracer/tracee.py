@@ -32,7 +32,7 @@ class Process:
         #: canonical working folder, or None where it must be asked for
         self.cwd: bytes | None = parent.cwd if parent is not None else None
         self.shares_fs = False
-        #: digest of limits and the like, or None where they changed since it was taken
+        #: limits and the like, or None where they changed since it was taken
         self.attributes: bytes | None = parent.attributes if parent is not None else None
         #: not to be kept on the tracer's CPU (``near``), and whether it has set an affinity of its own
         self.free = parent.free if parent is not None else False

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import os
 
-from procache import digests
-
 #: Lines of /proc/PID/status that are inherited by a program and may change what it does.
 FIELDS = (
     b"Umask", b"Uid", b"Gid", b"Groups", b"SigBlk", b"SigIgn",
@@ -56,14 +54,16 @@ def own_status_fields() -> Values:
 
 
 def attributes(pid: int | str) -> bytes:
-    """Digest of the attributes that change rarely: resource limits, niceness, scheduling, personality."""
+    """What changes rarely, as ``name value`` items joined by ``;``: resource limits, niceness, scheduling, personality."""
     number = 0 if pid == "self" else int(pid)
     with open(f"/proc/{pid}/limits", "rb", buffering=0) as file:
-        limits = file.read(8192)
+        lines = file.read(8192).splitlines()[1:]
+    items = [line[4:26].strip() + b" " + b"/".join(line[26:].split()[:2]) for line in lines]
     try:
         with open(f"/proc/{pid}/personality", "rb", buffering=0) as file:
-            personality = file.read(64)
+            items.append(b"personality " + file.read(64).strip())
     except OSError:
-        personality = b"?"
-    rest = b"%d %d " % (os.getpriority(os.PRIO_PROCESS, number), os.sched_getscheduler(number))
-    return digests.of_bytes(limits + rest + personality)
+        pass  # a kernel without it, or a process that may not be looked at
+    items.append(b"niceness %d" % os.getpriority(os.PRIO_PROCESS, number))
+    items.append(b"scheduling %d" % os.sched_getscheduler(number))
+    return b";".join(items)
