@@ -63,9 +63,7 @@ def executable() -> str:
     """The procache to measure: $PROCACHE_BIN, else the one beside this Python."""
     path = os.environ.get("PROCACHE_BIN") or shutil.which("procache", path=str(Path(sys.executable).parent))
     if path is None:
-        raise RunFailed(
-            "procache is not installed beside this Python: use scripts/bench, or set PROCACHE_BIN"
-        )
+        raise RunFailed("procache is not installed beside this Python: use scripts/bench, or set PROCACHE_BIN")
     return os.path.abspath(path)
 
 

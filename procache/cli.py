@@ -26,9 +26,15 @@ Every verb but run takes --json and --cache-dir; see procache VERB --help.
 """
 VERBS = ("explain", "log", "show", "stats", "clear")
 FLAGS = {
-    "--refresh": "refresh", "--no-store": "no_store", "--resume": "resume", "--quiet": "quiet", "-q": "quiet", "-v": "verbose",
-    "--verbose": "verbose", "--debug": "debug",
-}  # fmt: skip
+    "--refresh": "refresh",
+    "--no-store": "no_store",
+    "--resume": "resume",
+    "--quiet": "quiet",
+    "-q": "quiet",
+    "-v": "verbose",
+    "--verbose": "verbose",
+    "--debug": "debug",
+}
 VALUES = {"--cache-dir": "cache_dir", "--log-file": "log_file", "--log-level": "log_level"}
 LEVELS = ("calls", "successes", "decisions")
 
@@ -36,7 +42,18 @@ LEVELS = ("calls", "successes", "decisions")
 class RunOptions:
     """What the command line of ``run`` says."""
 
-    __slots__ = ("refresh", "no_store", "resume", "quiet", "verbose", "debug", "cache_dir", "log_file", "log_level", "command")
+    __slots__ = (
+        "refresh",
+        "no_store",
+        "resume",
+        "quiet",
+        "verbose",
+        "debug",
+        "cache_dir",
+        "log_file",
+        "log_level",
+        "command",
+    )
 
     def __init__(self) -> None:
         self.refresh = self.no_store = self.resume = self.quiet = self.verbose = self.debug = False

@@ -30,9 +30,19 @@ def diagnose(argv: list[bytes], cache_dir: str | None) -> dict[str, object]:
     front = Front(argv, layout, Policy())
     program = front.command.program
     if program in front.policy.never_cached:
-        return {"outcome": "uncacheable", "variants": [], "nearest": None, "reasons": [reason("never-cache", detail=program)]}
+        return {
+            "outcome": "uncacheable",
+            "variants": [],
+            "nearest": None,
+            "reasons": [reason("never-cache", detail=program)],
+        }
     if program in front.policy.never_skipped:
-        return {"outcome": "uncacheable", "variants": [], "nearest": None, "reasons": [reason("never-skipped", detail=program)]}
+        return {
+            "outcome": "uncacheable",
+            "variants": [],
+            "nearest": None,
+            "reasons": [reason("never-skipped", detail=program)],
+        }
     variants = []
     for record in list(records.load(layout, front.command.key))[:MOST]:
         found = match(record, front.world, front, most=ALL)

@@ -15,18 +15,48 @@ Event = dict[str, object]
 def run_event(run_id: str, version: str, command: Command, started: float, options: dict[str, bool]) -> Event:
     """The beginning of a run. ``started``: seconds since 1970."""
     return {
-        "t": "run", "id": run_id, "version": version, "argv": command.argv, "cwd": command.cwd, "started": started,
-        "pid": os.getpid(), "host": os.uname().nodename, "options": options,
-    }  # fmt: skip
+        "t": "run",
+        "id": run_id,
+        "version": version,
+        "argv": command.argv,
+        "cwd": command.cwd,
+        "started": started,
+        "pid": os.getpid(),
+        "host": os.uname().nodename,
+        "options": options,
+    }
 
 
 def execution_event(
-    number: int, parent: int | None, command: Command, outcome: str, reasons: list[Reason], started: float, ended: float,
-    status: int, usage: tuple[float, float, int], saved: float, nested: int,
-) -> Event:  # fmt: skip
+    number: int,
+    parent: int | None,
+    command: Command,
+    outcome: str,
+    reasons: list[Reason],
+    started: float,
+    ended: float,
+    status: int,
+    usage: tuple[float, float, int],
+    saved: float,
+    nested: int,
+) -> Event:
     """One execution: ``status`` as exit status or -signal; ``usage``: user and system seconds, KiB at most."""
     return {
-        "t": "exec", "id": number, "parent": parent, "argv": command.argv, "exe": command.exe, "cwd": command.cwd,
-        "key": command.key[1:].hex(), "outcome": outcome, "reasons": reasons, "started": started, "ended": ended, "status": status,
-        "utime": usage[0], "stime": usage[1], "maxrss": usage[2], "saved": saved, "nested": nested,
-    }  # fmt: skip
+        "t": "exec",
+        "id": number,
+        "parent": parent,
+        "argv": command.argv,
+        "exe": command.exe,
+        "cwd": command.cwd,
+        "key": command.key[1:].hex(),
+        "outcome": outcome,
+        "reasons": reasons,
+        "started": started,
+        "ended": ended,
+        "status": status,
+        "utime": usage[0],
+        "stime": usage[1],
+        "maxrss": usage[2],
+        "saved": saved,
+        "nested": nested,
+    }

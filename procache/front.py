@@ -11,6 +11,7 @@ import stat
 import time
 
 from procache import __version__
+from procache.model.aspects import ChangedWhileReading
 from procache.model.command import Command, EnvTables
 from procache.model.match import ALL, match
 from procache.model.policy import Policy
@@ -36,7 +37,20 @@ COMPARED, TOLD = 3, 64
 class Front:
     """The root command and what is known of it before anything runs."""
 
-    __slots__ = ("argv", "exe", "env", "command", "policy", "layout", "world", "envs", "extra", "extra_kinds", "input",  "started")
+    __slots__ = (
+        "argv",
+        "exe",
+        "env",
+        "command",
+        "policy",
+        "layout",
+        "world",
+        "envs",
+        "extra",
+        "extra_kinds",
+        "input",
+        "started",
+    )
 
     def __init__(self, argv: list[bytes], layout: Layout, policy: Policy) -> None:
         self.started = time.time()
@@ -52,7 +66,13 @@ class Front:
         absolute = self.exe if self.exe.startswith(b"/") else cwd + b"/" + self.exe
         kinds, self.extra, self.extra_kinds = own_descriptors()
         self.command = Command(
-            absolute, self.argv, cwd, self.envs.table(self.env), kinds, inherited.own_status_fields(), inherited.attributes("self")
+            absolute,
+            self.argv,
+            cwd,
+            self.envs.table(self.env),
+            kinds,
+            inherited.own_status_fields(),
+            inherited.attributes("self"),
         )
 
     def stdin(self) -> tuple[int, bytes] | None:
@@ -66,7 +86,7 @@ class Front:
             return None
         try:
             return os.lseek(0, 0, os.SEEK_CUR), self.world.memo.peek(st) or self.world.memo.digest_open(fd, st)
-        except Exception:  # changing or unreadable: no record fits
+        except (OSError, ChangedWhileReading):  # no record fits
             return None
         finally:
             os.close(fd)
@@ -112,7 +132,7 @@ class Front:
         return min(found, key=len)[:TOLD]
 
     def replay(self, record: Record) -> int:
-        """Put a record in place and write its output; returns the exit status. Raises ReplayFailed, with nothing changed."""
+        """Put a record in place and write its output; returns the status. Raises ReplayFailed, with nothing changed."""
         replay = Replay(self.layout, self.world, record.effects)
         blob = out.check(record, self.layout)
         for fd, _ in record.segments:
@@ -146,7 +166,9 @@ class Front:
         usage = (record.utime, record.stime, record.maxrss)
         events = (
             run_event(run_id, __version__, self.command, self.started, options),
-            execution_event(0, None, self.command, "hit", [], self.started, now, status, usage, record.wall, record.nested),
+            execution_event(
+                0, None, self.command, "hit", [], self.started, now, status, usage, record.wall, record.nested
+            ),
             {"t": "end", "ended": now, "status": status, "counts": {"hit": 1, "miss": 0, "uncacheable": 0}},
         )
         try:
@@ -157,7 +179,7 @@ class Front:
 
 
 def own_descriptors() -> tuple[tuple[bytes, ...], list[int], tuple[bytes, ...]]:
-    """Kinds of the standard streams as a command inherits them; the numbers above 2 to be watched, and the kinds of all those."""
+    """Kinds of the standard streams as a command inherits them; of those above 2 the numbers to watch, and kinds."""
     kinds: list[bytes] = []
     extra: list[int] = []
     further: list[bytes] = []

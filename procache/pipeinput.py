@@ -3,8 +3,8 @@
 A pipe can be read once. So where a record says what it read of its pipe, the content is first looked at in
 place (tee(2) copies and does not consume); only where there is more than a pipe holds, and it begins as
 recorded, is it taken out and compared. If it then is something else, the command gets what was taken, and
-then the rest, through a pipe of ours. A producer that waits for the command (a coprocess) is not waited for in turn: after
-``PATIENCE`` without a byte the command runs.
+then the rest, through a pipe of ours. A producer that waits for the command (a coprocess) is not waited
+for in turn: after ``PATIENCE`` without a byte the command runs.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class PipeInput:
         self.unread = 0
 
     def matches(self, size: int, digest: bytes, ended: bool, head: bytes) -> bool:
-        """True when the pipe begins with the ``size`` bytes of ``digest`` (and ``head``), and ends there if ``ended``."""
+        """True when the pipe begins with ``size`` bytes of ``digest`` (and ``head``), and ends there if ``ended``."""
         if size > MOST:
             return False
         if not self.taken and not self.ended:
@@ -60,7 +60,7 @@ class PipeInput:
         return not ended or (not self._take(size + 1) and self.ended and len(self.taken) == size)
 
     def _wait_for(self, size: int, end: bool) -> bytes | None:
-        """The first ``size`` bytes without taking them, when they are there (and the end too); None if they do not come."""
+        """The first ``size`` bytes, not taken, when they are there (and the end too); None if they do not come."""
         deadline = time.monotonic() + PATIENCE
         while True:
             waiting, closed = _waiting()

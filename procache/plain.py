@@ -11,6 +11,8 @@ from procache.world.inherited import read_status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from procache.cli import RunOptions
 
 #: Name that the tracing process gives itself (PR_SET_NAME), by which a nested one knows it.
@@ -29,7 +31,7 @@ def watched_already() -> bool:
         return False
 
 
-def exec_plainly(options: RunOptions, why: str) -> int:
+def exec_plainly(options: RunOptions, why: str) -> NoReturn:
     """Become the command, unwatched. Does not return."""
     import signal
 
@@ -41,7 +43,6 @@ def exec_plainly(options: RunOptions, why: str) -> int:
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
     os.execve(exe, options.command, as_mapping(env))
-    return 126
 
 
 def find_own_program(options: RunOptions) -> bytes:

@@ -32,7 +32,9 @@ def _checked(path: bytes, name: bytes) -> bytes:
         mode_is_dir = os.path.isdir(path)
         os.stat(path)
     except OSError as error:
-        raise CommandError(f"{shown}: {(error.strerror or '').lower()}", 127 if error.errno in (errno.ENOENT, errno.ENOTDIR) else 126) from None
+        raise CommandError(
+            f"{shown}: {(error.strerror or '').lower()}", 127 if error.errno in (errno.ENOENT, errno.ENOTDIR) else 126
+        ) from None
     if mode_is_dir:
         raise CommandError(f"{shown}: is a directory", 126)
     if not os.access(path, os.X_OK):

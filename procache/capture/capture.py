@@ -8,13 +8,26 @@ import stat
 from procache import digests
 from procache.capture.streamlog import INLINE, StreamLog
 from procache.model import effects as fx
-from procache.model.aspects import CONTENT, DESCRIPTORS, DIGEST, LISTING, META, OWNER, STDIN, TARGET, TYPE, WRITABLE, Fact, State
+from procache.model.aspects import (
+    CONTENT,
+    DESCRIPTORS,
+    DIGEST,
+    LISTING,
+    META,
+    OWNER,
+    STDIN,
+    TARGET,
+    TYPE,
+    WRITABLE,
+    ChangedWhileReading,
+    Fact,
+    State,
+)
 from procache.model.execution import Execution, Touch
 from procache.model.reasons import reason
 from procache.model.record import Record
 from procache.model.tree import before
 from procache.store.writer import temporary
-from procache.model.aspects import ChangedWhileReading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +37,10 @@ if TYPE_CHECKING:
 
 #: Content up to this many bytes goes to the writer as it is; larger files are copied aside first.
 BY_PIPE = 1 << 18
+
+
+#: A file system with less room than this (bytes) may have cut an output short: failed writes are not seen.
+LITTLE_ROOM = 1 << 20
 
 
 class Unrecordable(Exception):
@@ -60,9 +77,23 @@ class Capture:
             self.tree.taint(ex, reason("store", detail=str(error)))
             return None
         made = Record(
-            ex.command.fields(), ex.command.env.names(), facts_of(ex), effects, segments, data, digest, stdin_end(ex), ex.status, ex.ended - ex.started,
-            ex.utime, ex.stime, ex.maxrss, ex.nested, ex.child_keys, now,
-        )  # fmt: skip
+            ex.command.fields(),
+            ex.command.env.names(),
+            facts_of(ex),
+            effects,
+            segments,
+            data,
+            digest,
+            stdin_end(ex),
+            ex.status,
+            ex.ended - ex.started,
+            ex.utime,
+            ex.stime,
+            ex.maxrss,
+            ex.nested,
+            ex.child_keys,
+            now,
+        )
         if self.writer is not None:
             self.writer.put_record(ex.command.key, made.pack())
         return made
@@ -87,6 +118,7 @@ class Capture:
         groups: dict[tuple[int, int], bytes] = {}
         found: list[fx.Effect] = []
         inherited = set(ex.inherited.values())
+        devices: set[int] = set()
         self._check_aliases(ex)
         for path, touch in ex.touched.items():
             st = self.tree.world.look(path)
@@ -96,6 +128,9 @@ class Capture:
                 raise Unrecordable(reason("conflict", path=path))
             effect = self._effect(ex, path, touch, st, groups)
             self._settle_weak_fact(ex, path, st)
+            if not isinstance(st, int) and st.st_dev not in devices:
+                devices.add(st.st_dev)
+                check_room(path)
             if effect is not None:
                 found.append(effect)
         return found
@@ -133,9 +168,14 @@ class Capture:
         raise Unrecordable(reason("special-file", path=path, detail="socket" if kind == stat.S_IFSOCK else "device"))
 
     def _file(
-        self, ex: Execution, path: bytes, touch: Touch, st: os.stat_result, xattrs: fx.Xattrs | None,
+        self,
+        ex: Execution,
+        path: bytes,
+        touch: Touch,
+        st: os.stat_result,
+        xattrs: fx.Xattrs | None,
         groups: dict[tuple[int, int], bytes],
-    ) -> fx.Effect | None:  # fmt: skip
+    ) -> fx.Effect | None:
         if st.st_nlink > 1:
             first = groups.setdefault((st.st_dev, st.st_ino), path)
             if first != path:
@@ -193,7 +233,13 @@ class Capture:
     ) -> fx.Effect | None:
         fact = ex.states.get(path)
         owner = (st.st_mode, st.st_uid, st.st_gid)
-        if fact is not None and fact[0] in (OWNER, CONTENT) and fact[1] == owner and touch.set_mtime is None and xattrs is None:
+        if (
+            fact is not None
+            and fact[0] in (OWNER, CONTENT)
+            and fact[1] == owner
+            and touch.set_mtime is None
+            and xattrs is None
+        ):
             return None
         return path, fx.DIR, touch.prior, plain_state(st), touch.set_mtime, not touch.replaced, xattrs
 
@@ -223,6 +269,13 @@ class Capture:
         return segments, None, digest
 
 
+def check_room(path: bytes) -> None:
+    """A file system without room may have cut the output short, and will not next time. Raises Unrecordable."""
+    room = os.statvfs(path if os.path.isdir(path) else os.path.dirname(path))
+    if room.f_blocks and room.f_bavail * room.f_frsize < LITTLE_ROOM:
+        raise Unrecordable(reason("full", path=path))
+
+
 def facts_of(ex: Execution) -> list[Fact]:
     """All facts of an execution, in the order of their first look."""
     facts: list[Fact] = [(path, aspect, value, timed) for path, (aspect, value, timed) in ex.states.items()]
@@ -235,7 +288,7 @@ def facts_of(ex: Execution) -> list[Fact]:
 
 def stdin_end(ex: Execution) -> int | None:
     """The offset at which an inherited file on descriptor 0 was left, where it was read."""
-    return None if ex.stdin is None else ex.stdin.end()  # type: ignore[attr-defined,no-any-return]
+    return None if ex.stdin is None else ex.stdin.end()  # type: ignore[attr-defined]
 
 
 def plain_state(st: os.stat_result) -> State:
@@ -272,5 +325,3 @@ def copy_out(source: int, staged: bytes) -> bytes:
         return digests.of_descriptor(target)
     finally:
         os.close(target)
-
-

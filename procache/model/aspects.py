@@ -7,6 +7,10 @@ that the ones before it say, so only the strongest is kept for a path.
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
 ABSENT = 0  # value: errno of the failed look (ENOENT, ENOTDIR, ELOOP, EACCES)
 TYPE = 1  # value: file type bits (S_IFMT): folders walked through, names only tested for existence
 OWNER = 2  # value: (mode, uid, gid): a folder that was stat'ed, a file about to be overwritten
@@ -45,7 +49,14 @@ STRENGTH = {TYPE: 1, OWNER: 2, META: 3, CONTENT: 4, TARGET: 5, ABSENT: 6}
 #: Places in a state tuple: (mode, uid, gid, size, nlink, mtime_ns, digest, identity). ``mode`` has its
 #: type bits; ``digest`` is empty where it is not known; ``identity`` is (device, inode, ctime_ns), or None
 #: where the file was too young to be recognised by it.
-MODE, UID, GID, SIZE, NLINK, MTIME, DIGEST, IDENTITY = range(8)
+MODE: Final = 0
+UID: Final = 1
+GID: Final = 2
+SIZE: Final = 3
+NLINK: Final = 4
+MTIME: Final = 5
+DIGEST: Final = 6
+IDENTITY: Final = 7
 
 Identity = tuple[int, int, int]
 State = tuple[int, int, int, int, int, int, bytes, "Identity | None"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from procache.model.policy import Policy
 from procache import digests
+from procache.model.policy import Policy
 
 Env = tuple[bytes, ...]
 

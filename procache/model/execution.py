@@ -34,10 +34,37 @@ class Execution:
     """The state of one execution; ``Tree`` holds the rules by which it changes."""
 
     __slots__ = (
-        "number", "parent", "command", "main_pid", "live", "states", "extras", "touched", "touched_in", "made", "walks",
-        "inherited", "stdin", "output", "taints", "misses", "outcome", "status", "started", "ended", "utime", "stime", "maxrss",
-        "saved", "nested", "child_keys", "timed", "timed_stats", "writes", "further",
-    )  # fmt: skip
+        "number",
+        "parent",
+        "command",
+        "main_pid",
+        "live",
+        "states",
+        "extras",
+        "touched",
+        "touched_in",
+        "made",
+        "walks",
+        "inherited",
+        "stdin",
+        "output",
+        "taints",
+        "misses",
+        "outcome",
+        "status",
+        "started",
+        "ended",
+        "utime",
+        "stime",
+        "maxrss",
+        "saved",
+        "nested",
+        "child_keys",
+        "timed",
+        "timed_stats",
+        "writes",
+        "further",
+    )
 
     def __init__(self, number: int, parent: Execution | None, command: Command, main_pid: int, started: float) -> None:
         self.number = number
@@ -100,4 +127,4 @@ class Execution:
     def state_of(self, path: bytes) -> State | None:
         """The state recorded as a fact for ``path``, where it has one."""
         known = self.states.get(path)
-        return known[1] if known is not None and isinstance(known[1], tuple) and len(known[1]) == 8 else None  # type: ignore[return-value]
+        return known[1] if known is not None and isinstance(known[1], tuple) and len(known[1]) == 8 else None

@@ -10,7 +10,18 @@ import errno
 import stat
 
 from procache.model import effects as fx
-from procache.model.aspects import CONTENT, DESCRIPTORS, DIGEST, LISTING, META, NAMES, REPLACEABLE, STDIN, WRITABLE, Fact
+from procache.model.aspects import (
+    CONTENT,
+    DESCRIPTORS,
+    DIGEST,
+    LISTING,
+    META,
+    NAMES,
+    REPLACEABLE,
+    STDIN,
+    WRITABLE,
+    Fact,
+)
 from procache.model.reasons import Reason, reason
 
 TYPE_CHECKING = False
@@ -35,6 +46,7 @@ if TYPE_CHECKING:
 
         def files(self) -> frozenset[tuple[int, int]]:
             """(device, inode) of the regular files among stdout and stderr."""
+
 
 ALL = 1 << 30
 
@@ -65,7 +77,7 @@ def match(record: Record, world: World, streams: Streams, *, resume: bool = Fals
     done = Done(record, world) if resume else None
     for fact in record.facts:
         path, aspect, value, _ = fact
-        if aspect == STDIN or aspect == DESCRIPTORS:
+        if aspect in _OF_STREAMS:
             difference = _streams_differ(streams, aspect, value)
             fresh = fact
         else:
@@ -77,7 +89,9 @@ def match(record: Record, world: World, streams: Streams, *, resume: bool = Fals
         if difference is None:
             result.facts.append(fresh)
             continue
-        result.differences.append(reason("fact-differs", path=path, aspect=NAMES[aspect], recorded=value, current=difference))
+        result.differences.append(
+            reason("fact-differs", path=path, aspect=NAMES[aspect], recorded=value, current=difference)
+        )
         if len(result.differences) >= most:
             break
     return result
@@ -101,6 +115,7 @@ def _meeting(record: Record, world: World, files: frozenset[tuple[int, int]]) ->
     return b""
 
 
+_OF_STREAMS = frozenset((STDIN, DESCRIPTORS))
 _OF_FILES = frozenset((CONTENT, META, WRITABLE))
 _WEAK = frozenset((WRITABLE, REPLACEABLE))
 

@@ -17,9 +17,20 @@ IGNORED_ENV = frozenset(
     """.split()
 )
 IGNORED_ENV_PREFIXES = (
-    b"PARALLEL_", b"XDG_SESSION_", b"XDG_VTNR", b"XDG_SEAT", b"KONSOLE_", b"GNOME_TERMINAL_", b"VSCODE_", b"ITERM_",
-    b"KITTY_", b"ALACRITTY_", b"WEZTERM_", b"SYSTEMD_EXEC_PID", b"PYTEST_CURRENT_TEST",
-)  # fmt: skip
+    b"PARALLEL_",
+    b"XDG_SESSION_",
+    b"XDG_VTNR",
+    b"XDG_SEAT",
+    b"KONSOLE_",
+    b"GNOME_TERMINAL_",
+    b"VSCODE_",
+    b"ITERM_",
+    b"KITTY_",
+    b"ALACRITTY_",
+    b"WEZTERM_",
+    b"SYSTEMD_EXEC_PID",
+    b"PYTEST_CURRENT_TEST",
+)
 
 #: Programs whose result depends on modification times or link counts, so that these must be equal.
 MTIME_SENSITIVE = frozenset(
@@ -54,9 +65,16 @@ class Policy:
     """
 
     __slots__ = (
-        "ignored_env", "ignored_env_prefixes", "mtime_sensitive", "timed_stats", "never_cached",
-        "never_skipped", "resume", "only_success", "max_variants",
-    )  # fmt: skip
+        "ignored_env",
+        "ignored_env_prefixes",
+        "mtime_sensitive",
+        "timed_stats",
+        "never_cached",
+        "never_skipped",
+        "resume",
+        "only_success",
+        "max_variants",
+    )
 
     def __init__(self, *, resume: bool = False) -> None:
         self.ignored_env = IGNORED_ENV

@@ -56,6 +56,8 @@ TAINTS = {
     "changed-outside": "{path} was changed by something else while it ran",
     "conflict": "{path} was also written by another execution at the same time",
     "special-file": "it leaves a {detail} behind: {path}",
+    "failed-change": "a change that it asked for failed, for a reason that may pass ({detail})",
+    "full": "the file system of {path} is full",
     "hard-link": "{path} has other hard links outside what it changed",
     "deleted-cwd": "its working folder no longer exists",
     "child": "a part of it is not cacheable: {detail}",
@@ -87,5 +89,7 @@ def printable(value: object) -> str:
 def sentence(why: Reason) -> str:
     """The words that a user sees for one reason; never raises on a reason read from a journal."""
     template = WORDS.get(str(why.get("code")), "{code} {path} {detail}")
-    fields = {name: printable(why.get(name, "?")) for name in ("code", "path", "aspect", "recorded", "current", "detail")}
+    fields = {
+        name: printable(why.get(name, "?")) for name in ("code", "path", "aspect", "recorded", "current", "detail")
+    }
     return template.format_map(fields)

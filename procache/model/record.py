@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import msgpack
 
 from procache import digests
@@ -23,18 +22,32 @@ class Damaged(Exception):
 class Record:
     """What an execution depended on and did.
 
-    ``command``: stored fields of the command. ``environment``: (name, digest of the value). ``facts``: (path, aspect, value, times count).
-    ``effects``: see ``effects.Effect``. ``segments``: (descriptor, length) of each piece of stream
-    output in order; ``data``: all pieces joined, or None where they are the blob ``data_digest``.
+    ``command``: stored fields of the command. ``environment``: (name, digest of the value). ``facts``:
+    (path, aspect, value, times count). ``effects``: see ``effects.Effect``. ``segments``: (descriptor, length) of
+    each piece of stream output in order; ``data``: all pieces joined, or None where they are the blob ``data_digest``.
     ``stdin_end``: offset at which an inherited file on descriptor 0 was left, or None. ``status``:
     exit status. ``wall``, ``utime``, ``stime``: seconds; ``maxrss``: KiB. ``nested``: executions in
     this subtree. ``children``: command keys of the direct children. ``stored``: seconds since 1970.
     """
 
     __slots__ = (
-        "command", "environment", "facts", "effects", "segments", "data", "data_digest", "stdin_end", "status", "wall", "utime", "stime",
-        "maxrss", "nested", "children", "stored",
-    )  # fmt: skip
+        "command",
+        "environment",
+        "facts",
+        "effects",
+        "segments",
+        "data",
+        "data_digest",
+        "stdin_end",
+        "status",
+        "wall",
+        "utime",
+        "stime",
+        "maxrss",
+        "nested",
+        "children",
+        "stored",
+    )
 
     def __init__(self, *values: object) -> None:
         for name, value in zip(self.__slots__, values, strict=True):

@@ -12,7 +12,6 @@ import errno
 import stat
 
 from procache.model.aspects import (
-    ABSENT,
     CONTENT,
     LISTING,
     META,
@@ -158,7 +157,14 @@ class Tree:
     # -- changes ---------------------------------------------------------------------------------
 
     def touch(
-        self, ex: Execution, path: bytes, st: Look, *, replaced: bool = False, set_mtime: int | None = None, skipped: bool = False
+        self,
+        ex: Execution,
+        path: bytes,
+        st: Look,
+        *,
+        replaced: bool = False,
+        set_mtime: int | None = None,
+        skipped: bool = False,
     ) -> None:
         """Mark ``path`` as changed by ``ex`` and all above it; what it depended on is recorded already.
 
@@ -220,7 +226,9 @@ class Tree:
                 node.made.discard(path)
         self.touch(ex, path, st, replaced=True)
 
-    def move(self, ex: Execution, old: bytes, old_st: Look, new: bytes, new_st: Look, *, exchange: bool = False) -> None:
+    def move(
+        self, ex: Execution, old: bytes, old_st: Look, new: bytes, new_st: Look, *, exchange: bool = False
+    ) -> None:
         """``ex`` renames ``old`` to ``new``, with all that is below a folder."""
         self._look_whole(ex, old, old_st)
         if type(old_st) is int or old == new:
@@ -240,7 +248,9 @@ class Tree:
         if type(st) is not int and stat.S_ISREG(st.st_mode):  # type: ignore[union-attr]
             self.look_extra(ex, path, XATTR)
 
-    def _move_one(self, ex: Execution, old: bytes, old_st: Look, new: bytes, new_st: Look, *, exchange: bool = False) -> None:
+    def _move_one(
+        self, ex: Execution, old: bytes, old_st: Look, new: bytes, new_st: Look, *, exchange: bool = False
+    ) -> None:
         """Mark both names; what is known of the file's time and attributes goes with it."""
         carried = [(node, carried_by(node, old, old_st), carried_by(node, new, new_st)) for node in ex.chain()]
         self.touch(ex, old, old_st, replaced=True)

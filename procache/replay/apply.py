@@ -12,7 +12,7 @@ import stat
 
 from procache import digests
 from procache.model import effects as fx
-from procache.model.aspects import DIGEST, GID, MODE, SIZE, UID, State
+from procache.model.aspects import DIGEST, GID, MODE, SIZE, UID, ChangedWhileReading, State
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class Replay:
             return True
         try:
             return self.world.file_state(path, st)[DIGEST] == state[DIGEST]
-        except Exception:  # unreadable or changing: it is written anew
+        except (OSError, ChangedWhileReading):  # it is written anew
             return False
 
     def _temporary(self, path: bytes) -> bytes:
@@ -208,9 +208,9 @@ def set_xattrs(path: bytes, xattrs: fx.Xattrs | None) -> None:
     if xattrs is None:
         return
     wanted = dict(xattrs)
-    for name in os.listxattr(path, follow_symlinks=False):
-        if os.fsencode(name) not in wanted:
-            os.removexattr(path, name, follow_symlinks=False)
+    for present in os.listxattr(path, follow_symlinks=False):
+        if os.fsencode(present) not in wanted:
+            os.removexattr(path, present, follow_symlinks=False)
     for name, value in wanted.items():
         os.setxattr(path, name, value, follow_symlinks=False)
 

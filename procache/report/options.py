@@ -71,9 +71,7 @@ def _split(args: Sequence[str]) -> tuple[Sequence[str], list[bytes] | None]:
 
 
 def _parser(verb: str) -> Parser:
-    parser = Parser(
-        prog=f"procache {verb}", description=ABOUT[verb], usage=USAGE.get(verb), allow_abbrev=False
-    )
+    parser = Parser(prog=f"procache {verb}", description=ABOUT[verb], usage=USAGE.get(verb), allow_abbrev=False)
     add = parser.add_argument
     if verb in ("show", "explain"):
         add("run", metavar="RUN", nargs="?", help=RUN_HELP)

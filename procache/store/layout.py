@@ -1,10 +1,10 @@
 """Where things lie in the cache folder, and making sure that it is ours.
 
-    ROOT/v1/records/ab/abcdef…   all records of one command key
-            blobs/ab/xabcdef…    file content by digest
-            runs/RUNID.journal   what one run did
-            tmp/                 files being written; nothing here is ever read back
-            memo                 digests of files by identity
+ROOT/v1/records/ab/abcdef…   all records of one command key
+        blobs/ab/xabcdef…    file content by digest
+        runs/RUNID.journal   what one run did
+        tmp/                 files being written; nothing here is ever read back
+        memo                 digests of files by identity
 """
 
 from __future__ import annotations

@@ -108,7 +108,8 @@ def _serve(reader: int, reporter: int, layout: Layout, journal_path: bytes, most
             try:
                 _carry_out(layout, journal_path, most, kind, name, body)
             except OSError as error:
-                failures[error.strerror] = failures.get(error.strerror, 0) + 1
+                text = error.strerror or str(error)
+                failures[text] = failures.get(text, 0) + 1
     if failures:
         parts = ", ".join(f"{count} × {text}" for text, count in failures.items())
         os.write(reporter, f"not everything could be stored ({parts})".encode()[:4000])

@@ -22,17 +22,56 @@ ELF_CLASS, ELF_MACHINE = 2, 62
 INSTRUCTION = 2
 CALL_INSTRUCTION = b"\x0f\x05"
 
-#: Calls named otherwise (283) or newer than the tables of python-ptrace 0.9.9 (arch/x86/entry/syscalls/syscall_64.tbl, Linux 6.19).
+#: Calls that python-ptrace 0.9.9 names otherwise (283) or does not have yet
+#: (arch/x86/entry/syscalls/syscall_64.tbl, Linux 6.19).
 NEWER = {
-    283: "timerfd_create", 335: "uretprobe", 428: "open_tree", 429: "move_mount", 430: "fsopen", 431: "fsconfig", 432: "fsmount", 433: "fspick",
-    434: "pidfd_open", 435: "clone3", 436: "close_range", 437: "openat2", 438: "pidfd_getfd", 439: "faccessat2",
-    440: "process_madvise", 441: "epoll_pwait2", 442: "mount_setattr", 443: "quotactl_fd", 444: "landlock_create_ruleset",
-    445: "landlock_add_rule", 446: "landlock_restrict_self", 447: "memfd_secret", 448: "process_mrelease", 449: "futex_waitv",
-    450: "set_mempolicy_home_node", 451: "cachestat", 452: "fchmodat2", 453: "map_shadow_stack", 454: "futex_wake",
-    455: "futex_wait", 456: "futex_requeue", 457: "statmount", 458: "listmount", 459: "lsm_get_self_attr",
-    460: "lsm_set_self_attr", 461: "lsm_list_modules", 462: "mseal", 463: "setxattrat", 464: "getxattrat", 465: "listxattrat",
-    466: "removexattrat", 467: "open_tree_attr", 468: "file_getattr", 469: "file_setattr", 470: "listns", 471: "rseq_slice_yield",
-}  # fmt: skip
+    283: "timerfd_create",
+    335: "uretprobe",
+    428: "open_tree",
+    429: "move_mount",
+    430: "fsopen",
+    431: "fsconfig",
+    432: "fsmount",
+    433: "fspick",
+    434: "pidfd_open",
+    435: "clone3",
+    436: "close_range",
+    437: "openat2",
+    438: "pidfd_getfd",
+    439: "faccessat2",
+    440: "process_madvise",
+    441: "epoll_pwait2",
+    442: "mount_setattr",
+    443: "quotactl_fd",
+    444: "landlock_create_ruleset",
+    445: "landlock_add_rule",
+    446: "landlock_restrict_self",
+    447: "memfd_secret",
+    448: "process_mrelease",
+    449: "futex_waitv",
+    450: "set_mempolicy_home_node",
+    451: "cachestat",
+    452: "fchmodat2",
+    453: "map_shadow_stack",
+    454: "futex_wake",
+    455: "futex_wait",
+    456: "futex_requeue",
+    457: "statmount",
+    458: "listmount",
+    459: "lsm_get_self_attr",
+    460: "lsm_set_self_attr",
+    461: "lsm_list_modules",
+    462: "mseal",
+    463: "setxattrat",
+    464: "getxattrat",
+    465: "listxattrat",
+    466: "removexattrat",
+    467: "open_tree_attr",
+    468: "file_getattr",
+    469: "file_setattr",
+    470: "listns",
+    471: "rseq_slice_yield",
+}
 
 #: Name of every native system call by number; x32 numbers (512 and up) are not native.
 NAMES: dict[int, str] = {**{nr: name for nr, name in SYSCALL_NAMES.items() if nr < 512}, **NEWER}
@@ -82,7 +121,7 @@ def call() -> tuple[int, Args]:
 
 def result() -> int:
     """The signed result of the call at whose exit ``regs`` were fetched; errors are -errno."""
-    value = regs.rax
+    value = int(regs.rax)
     return value - (1 << 64) if value >> 63 else value
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import itertools
 import struct
 
 from procache.tracer import arch, table
@@ -60,12 +61,34 @@ def argument_tests(fds: tuple[int, ...]) -> dict[str, Code]:
     """For each call whose arguments say whether it matters: code that ends by ALLOW or TRACE."""
     watched = {
         name: [*_watched(0, fds), _end(ALLOW)]
-        for name in ("read", "write", "readv", "writev", "pread64", "pwrite64", "lseek", "preadv", "pwritev", "preadv2", "pwritev2",
-                     "recvfrom", "recvmsg", "recvmmsg", "dup", "vmsplice")  # fmt: skip
+        for name in (
+            "read",
+            "write",
+            "readv",
+            "writev",
+            "pread64",
+            "pwrite64",
+            "lseek",
+            "preadv",
+            "pwritev",
+            "preadv2",
+            "pwritev2",
+            "recvfrom",
+            "recvmsg",
+            "recvmmsg",
+            "dup",
+            "vmsplice",
+        )
     }
     empty_path = [(_SET, 0, 1, AT_EMPTY_PATH), _end(ALLOW), _end(TRACE)]
     dup2: Code = [*_watched(0, fds), _end(ALLOW)]
-    fcntl: Code = [_low(1), *equals_any(_WATCH_COMMANDS, TRACE), *_not_any(_DUP_COMMANDS), *_watched(0, fds), _end(ALLOW)]
+    fcntl: Code = [
+        _low(1),
+        *equals_any(_WATCH_COMMANDS, TRACE),
+        *_not_any(_DUP_COMMANDS),
+        *_watched(0, fds),
+        _end(ALLOW),
+    ]
     return watched | {
         "newfstatat": [_low(3), *empty_path],
         "statx": [_low(2), *empty_path],
@@ -77,8 +100,13 @@ def argument_tests(fds: tuple[int, ...]) -> dict[str, Code]:
         "socket": [_low(0), (_EQ, 0, 1, 1), _end(ALLOW), _end(TRACE)],
         "sendto": [*_watched(0, fds), *_nonzero(4)],
         "clone": [
-            _low(0), (_SET, 0, 1, _CLONE_UNTRACED | _CLONE_NEW), _end(TRACE),
-            (_AND, 0, 0, _CLONE_FS | _CLONE_THREAD), (_EQ, 0, 1, _CLONE_FS), _end(TRACE), _end(ALLOW),
+            _low(0),
+            (_SET, 0, 1, _CLONE_UNTRACED | _CLONE_NEW),
+            _end(TRACE),
+            (_AND, 0, 0, _CLONE_FS | _CLONE_THREAD),
+            (_EQ, 0, 1, _CLONE_FS),
+            _end(TRACE),
+            _end(ALLOW),
         ],
         "unshare": [_low(0), (_SET, 0, 1, 0xFFFFFFFF ^ _UNSHARE_HARMLESS), _end(TRACE), _end(ALLOW)],
         "prctl": [_low(0), *equals_any((22,), TRACE), _end(ALLOW)],
@@ -88,7 +116,7 @@ def argument_tests(fds: tuple[int, ...]) -> dict[str, Code]:
         "shmget": _nonzero(0),
         "semget": _nonzero(0),
         "msgget": _nonzero(0),
-    }  # fmt: skip
+    }
 
 
 def _nonzero(index: int) -> Code:
@@ -125,7 +153,7 @@ def unknown() -> Code:
     """Trace every number that the table does not have."""
     code: Code = []
     known = sorted(table.ROWS)
-    for before, after in zip(known, known[1:], strict=False):
+    for before, after in itertools.pairwise(known):
         if after - before > 1:
             code += [(_GT, 0, 2, before), (_GE, 1, 0, after), _end(TRACE)]
     return [*code, (_GT, 0, 1, known[-1]), _end(TRACE)]
@@ -142,8 +170,29 @@ def watch_program(fd: int) -> Code:
 
 #: Calls that a watched descriptor adds to.
 WATCHING = frozenset(
-    "read write readv writev pread64 pwrite64 lseek preadv pwritev preadv2 pwritev2 recvfrom recvmsg recvmmsg dup dup2 dup3 fcntl mmap"
-    " sendto vmsplice".split()
+    [
+        "read",
+        "write",
+        "readv",
+        "writev",
+        "pread64",
+        "pwrite64",
+        "lseek",
+        "preadv",
+        "pwritev",
+        "preadv2",
+        "pwritev2",
+        "recvfrom",
+        "recvmsg",
+        "recvmmsg",
+        "dup",
+        "dup2",
+        "dup3",
+        "fcntl",
+        "mmap",
+        "sendto",
+        "vmsplice",
+    ]
 )
 
 

@@ -11,8 +11,8 @@ import os
 import stat
 import struct
 
-from procache.model.effects import NOW
 from procache.model.aspects import CONTENT, FS, META, OWNER, PSEUDO, TYPE, XATTR
+from procache.model.effects import NOW
 from procache.model.reasons import reason
 from procache.tracer.tracee import Tracee, Unreadable, signed
 from procache.world import inherited, pseudo
@@ -32,6 +32,12 @@ O_ACCMODE, O_CREAT, O_EXCL, O_TRUNC = 0o3, 0o100, 0o200, 0o1000
 O_DIRECTORY, O_NOFOLLOW, O_PATH, O_TMPFILE = 0o200000, 0o400000, 0o10000000, 0o20200000
 AT_SYMLINK_NOFOLLOW, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, AT_EMPTY_PATH = 0x100, 0x200, 0x400, 0x1000
 RENAME_NOREPLACE, RENAME_EXCHANGE = 1, 2
+#: Failures whose cause is seen in the paths themselves: names that are there or not, folders, loops, bad arguments.
+EXPLAINED = frozenset(
+    (errno.EEXIST, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENOTEMPTY, errno.ELOOP, errno.EINVAL, errno.EBADF,
+     errno.EFAULT, errno.ENAMETOOLONG, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENODATA, errno.EXDEV)
+)  # fmt: skip
+MAX_ERRNO = 512
 UTIME_NOW, UTIME_OMIT = (1 << 30) - 1, (1 << 30) - 2
 
 
@@ -82,7 +88,7 @@ class PathCalls:
     def _find_pseudo(self, t: Tracee, found: Found, follow: bool) -> Found | None:
         """Follow the magic links of /proc/self to what they stand for."""
         parts = found.path.split(b"/", 4)
-        if len(parts) < 4 or parts[2] not in own_ids(t) or not follow and len(parts) < 5:
+        if len(parts) < 4 or parts[2] not in own_ids(t) or (not follow and len(parts) < 5):
             return found
         if parts[3] == b"fd" and len(parts) == 5 and follow:
             target = t.descriptor(int(parts[4])) if parts[4].isdigit() else b""
@@ -95,7 +101,11 @@ class PathCalls:
     def descriptor_path(self, t: Tracee, fd: int) -> tuple[bytes, os.stat_result | int] | None:
         """The path that an open descriptor stands for and its state; None where it is no named file."""
         path = t.descriptor(fd)
-        if not path.startswith(b"/") or path.endswith(b" (deleted)") or path.startswith((b"/proc/", b"/dev/", b"/memfd:")):
+        if (
+            not path.startswith(b"/")
+            or path.endswith(b" (deleted)")
+            or path.startswith((b"/proc/", b"/dev/", b"/memfd:"))
+        ):
             return None
         return path, self.tree.world.look(path)
 
@@ -146,11 +156,13 @@ class PathCalls:
         if flags & O_PATH or (absent and not flags & O_CREAT):
             return self.tree.look(ex, name, META, st)
         if flags & (O_CREAT | O_EXCL) == O_CREAT | O_EXCL:
+            t.at_exit = self.changed
             return self.tree.create(ex, name, st)
         if not writes and not absent:
             if name.startswith(b"/sys/"):
                 return self.tree.look_extra(ex, name, PSEUDO)
             return self.tree.look(ex, name, CONTENT, st)
+        t.at_exit = self.changed
         if flags & O_TRUNC:
             same = absent or (bool(flags & O_CREAT) and as_created(t, st, mode))  # type: ignore[arg-type]
             return self.tree.write_over(ex, name, st, same_owner=same)
@@ -290,9 +302,16 @@ class PathCalls:
         """uname: host name and kernel release are inputs of who asks."""
         self.tree.look_extra(t.ex, pseudo.UNAME, PSEUDO)
 
+    def changed(self, t: Tracee, result: int) -> None:
+        """A changing call has returned. Why it failed is a fact already, or it may pass: a full disk, say."""
+        if -MAX_ERRNO < result < 0 and -result not in EXPLAINED:
+            self.tree.taint(t.ex, reason("failed-change", detail=errno.errorcode.get(-result, str(-result))))
+
     # -- changing ----------------------------------------------------------------------------------------
 
-    def _target(self, t: Tracee, args: Args, dirfd: int | None, path: int | None, *, follow: bool = False) -> Found | None:
+    def _target(
+        self, t: Tracee, args: Args, dirfd: int | None, path: int | None, *, follow: bool = False
+    ) -> Found | None:
         """Find what a change is about; pseudo files and blocked ways only get looked at."""
         found = self.find(t, args, dirfd, path, follow=follow)
         if found is None:
@@ -356,7 +375,9 @@ class PathCalls:
         if new is None:
             return
         raw = t.string(args[spec[1]]) if spec[1] is not None else None
-        if (flags & AT_EMPTY_PATH and raw == b"") or (raw or b"").startswith((b"/proc/self/fd/", b"/proc/thread-self/fd/")):
+        if (flags & AT_EMPTY_PATH and raw == b"") or (raw or b"").startswith(
+            (b"/proc/self/fd/", b"/proc/thread-self/fd/")
+        ):
             return self._link_descriptor(t, args, spec, raw or b"", new)
         old = self._target(t, args, spec[0], spec[1], follow=bool(flags & AT_SYMLINK_FOLLOW))
         if old is not None:
@@ -392,7 +413,9 @@ class PathCalls:
         """lchown."""
         self._attributes(t, args, spec, follow=False)
 
-    def _attributes(self, t: Tracee, args: Args, spec: Spec, *, follow: bool, set_mtime: int | None = None) -> Found | None:
+    def _attributes(
+        self, t: Tracee, args: Args, spec: Spec, *, follow: bool, set_mtime: int | None = None
+    ) -> Found | None:
         if spec[1] is not None and not args[spec[1]] and spec[0] is not None:  # utimensat(fd, NULL, …)
             self._touch_descriptor(t, signed(args[spec[0]]), set_mtime)
             return None
@@ -455,9 +478,10 @@ class PathCalls:
         if len(data) == 32:
             seconds, nanos = struct.unpack("<qq", data[16:])
             if nanos == UTIME_OMIT:
-                return self._attributes(t, args, spec, follow=not args[3] & AT_SYMLINK_NOFOLLOW) and None
+                self._attributes(t, args, spec, follow=not args[3] & AT_SYMLINK_NOFOLLOW)
+                return
             mtime = None if nanos == UTIME_NOW else seconds * 10**9 + nanos
-        return self._set_time(t, args, spec, mtime, follow=not args[3] & AT_SYMLINK_NOFOLLOW)
+        self._set_time(t, args, spec, mtime, follow=not args[3] & AT_SYMLINK_NOFOLLOW)
 
     def _set_time(self, t: Tracee, args: Args, spec: Spec, mtime: int | None, *, follow: bool) -> None:
         self._attributes(t, args, spec, follow=follow, set_mtime=mtime if mtime is not None else NOW)
@@ -490,7 +514,9 @@ class PathCalls:
         """FICLONE and the like write to a file that is open for writing; FS_IOC_SETFLAGS sets what no effect holds."""
         command = args[1] & 0xFFFFFFFF
         if command in (0x40086602, 0x401C5820):
-            return self.tree.taint(t.ex, reason("special-file", path=t.descriptor(signed(args[0])), detail="file with flags"))
+            return self.tree.taint(
+                t.ex, reason("special-file", path=t.descriptor(signed(args[0])), detail="file with flags")
+            )
         return self._touch_descriptor(t, signed(args[0]))
 
 

@@ -24,7 +24,6 @@ from procache.world import inherited as world_inherited
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from procache.world.paths import Found
     from procache.model.policy import Policy
     from procache.model.tree import Tree
     from procache.store.layout import Layout
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from procache.tracer.streamcalls import StreamCalls
     from procache.tracer.tracelog import TraceLog
     from procache.tracer.watch import Watcher
+    from procache.world.paths import Found
 
 Args = tuple[int, ...]
 AT_EMPTY_PATH = 0x1000
@@ -60,14 +60,45 @@ class Execs:
     """Starts, skips and finishes executions. ``root`` is the command of the first exec, already looked up."""
 
     __slots__ = (
-        "policy", "layout", "writer", "tree", "paths", "streams", "watcher", "capture", "envs", "programs", "root", "root_misses",
-        "refresh", "no_store", "count", "counts", "outside", "skip", "saved", "root_execution", "log",
-    )  # fmt: skip
+        "policy",
+        "layout",
+        "writer",
+        "tree",
+        "paths",
+        "streams",
+        "watcher",
+        "capture",
+        "envs",
+        "programs",
+        "root",
+        "root_misses",
+        "refresh",
+        "no_store",
+        "count",
+        "counts",
+        "outside",
+        "skip",
+        "saved",
+        "root_execution",
+        "log",
+    )
 
     def __init__(
-        self, policy: Policy, layout: Layout, writer: Writer, tree: Tree, paths: PathCalls, streams: StreamCalls, watcher: Watcher,
-        envs: EnvTables, root: Command, root_misses: list[Reason], *, refresh: bool, no_store: bool,
-    ) -> None:  # fmt: skip
+        self,
+        policy: Policy,
+        layout: Layout,
+        writer: Writer,
+        tree: Tree,
+        paths: PathCalls,
+        streams: StreamCalls,
+        watcher: Watcher,
+        envs: EnvTables,
+        root: Command,
+        root_misses: list[Reason],
+        *,
+        refresh: bool,
+        no_store: bool,
+    ) -> None:
         self.policy = policy
         self.layout = layout
         self.writer = writer
@@ -139,7 +170,11 @@ class Execs:
     def _pending(self, t: Tracee, absolute: bytes, found: Found | bytes, argv: int, envp: int) -> Pending | None:
         inherited = Inherited(t)
         kinds = inherited.kinds
-        if kinds[0] in (b"null", b"pipe") and any(node.command.program in MAKES for node in t.ex.chain()) and reads_nothing(t):
+        if (
+            kinds[0] in (b"null", b"pipe")
+            and any(node.command.program in MAKES for node in t.ex.chain())
+            and reads_nothing(t)
+        ):
             kinds = (b"nothing", *kinds[1:])
         process = t.process
         if process.attributes is None:
@@ -214,9 +249,18 @@ class Execs:
         self.writer.event(
             journal.pack(
                 execution_event(
-                    self.count, t.ex.number, pending.command, HIT, [], started, time.time(), record.status,
-                    (record.utime, record.stime, record.maxrss), record.wall, record.nested,
-                )  # fmt: skip
+                    self.count,
+                    t.ex.number,
+                    pending.command,
+                    HIT,
+                    [],
+                    started,
+                    time.time(),
+                    record.status,
+                    (record.utime, record.stime, record.maxrss),
+                    record.wall,
+                    record.nested,
+                )
             )
         )
 
@@ -327,9 +371,18 @@ class Execs:
         self.writer.event(
             journal.pack(
                 execution_event(
-                    ex.number, None if ex.parent is None else ex.parent.number, ex.command, ex.outcome, ex.taints or ex.misses,
-                    ex.started, ex.ended, ex.status, (ex.utime, ex.stime, ex.maxrss), 0.0, 1,
-                )  # fmt: skip
+                    ex.number,
+                    None if ex.parent is None else ex.parent.number,
+                    ex.command,
+                    ex.outcome,
+                    ex.taints or ex.misses,
+                    ex.started,
+                    ex.ended,
+                    ex.status,
+                    (ex.utime, ex.stime, ex.maxrss),
+                    0.0,
+                    1,
+                )
             )
         )
         for kept in (ex.stdin, ex.output):
@@ -342,4 +395,3 @@ class Execs:
             self.tree.taint(ex, why)
         else:
             ex.taint(why)
-

@@ -19,5 +19,5 @@ def report(error: BaseException) -> None:
         return
     if not _said:
         _said = True
-        text = f"procache: internal fault ({type(error).__name__}: {error}); the command goes on, not all of it is recorded (see --debug)"
-        print(text, file=sys.stderr)
+        what = f"internal fault ({type(error).__name__}: {error})"
+        print(f"procache: {what}; the command goes on, not all of it is recorded (see --debug)", file=sys.stderr)

@@ -10,6 +10,7 @@ from ptrace.ctypes_libc import libc
 from xxhash import xxh3_128
 
 from procache import digests
+from procache.model.aspects import ChangedWhileReading
 from procache.pipeinput import HEAD
 from procache.tracer import arch
 from procache.tracer.tracee import Tracee
@@ -21,7 +22,7 @@ O_CLOEXEC = 0o2000000
 
 
 def share(tgid: int, fd: int) -> int:
-    """A descriptor of ours for the same open file as ``fd`` of a process (pidfd_getfd(2), Linux 5.6). Raises OSError."""
+    """A descriptor of ours for the open file of a process's ``fd`` (pidfd_getfd(2), Linux 5.6). Raises OSError."""
     pidfd = os.pidfd_open(tgid)
     try:
         found = libc.syscall(arch.NUMBERS["pidfd_getfd"], pidfd, fd, 0)
@@ -112,7 +113,7 @@ class TraceeStreams:
             return None
         try:
             return self.tracee.offset(0), reopened_digest(b"/proc/%d/fd/0" % self.tracee.tid, self.memo)
-        except Exception:  # gone or changing: no record fits
+        except (OSError, ChangedWhileReading):  # gone or changing: no record fits
             return None
 
     def pipe(self, size: int, digest: bytes, ended: bool, head: bytes) -> bool:

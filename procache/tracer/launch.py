@@ -11,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+
 def fork_command(
     exe: bytes, argv: tuple[bytes, ...], env: dict[bytes, bytes], filter_code: bytes, seize: Callable[[int], None]
 ) -> tuple[int, int]:
@@ -46,7 +47,13 @@ def fork_command(
 
 
 def _become(
-    exe: bytes, argv: tuple[bytes, ...], env: dict[bytes, bytes], filter_code: bytes, go: int, said: int, libc: ctypes.CDLL
+    exe: bytes,
+    argv: tuple[bytes, ...],
+    env: dict[bytes, bytes],
+    filter_code: bytes,
+    go: int,
+    said: int,
+    libc: ctypes.CDLL,
 ) -> None:
     from procache.tracer import bpf, signals
 

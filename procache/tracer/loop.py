@@ -30,13 +30,14 @@ from ptrace.binding.func import (
     ptrace_geteventmsg,
 )
 
-from procache.model.reasons import reason
 from procache.tracer import arch, signals, table
 from procache.tracer.tracee import Process, Tracee, Unreadable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    Handler = Callable[[Tracee, tuple[int, ...]], object]
 
     from procache.tracer.calls import PathCalls
     from procache.tracer.execs import Execs
@@ -50,9 +51,14 @@ PTRACE_SEIZE, PTRACE_LISTEN = 0x4206, 0x4208
 PTRACE_EVENT_SECCOMP, PTRACE_EVENT_STOP = 7, 128
 PTRACE_O_TRACESECCOMP, PTRACE_O_EXITKILL = 0x80, 0x100000
 OPTIONS = (
-    PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC
-    | PTRACE_O_TRACESECCOMP | PTRACE_O_EXITKILL
-)  # fmt: skip
+    PTRACE_O_TRACESYSGOOD
+    | PTRACE_O_TRACEFORK
+    | PTRACE_O_TRACEVFORK
+    | PTRACE_O_TRACECLONE
+    | PTRACE_O_TRACEEXEC
+    | PTRACE_O_TRACESECCOMP
+    | PTRACE_O_EXITKILL
+)
 WALL = 0x40000000
 _STOPPED = 0x7F
 _SECCOMP_STOP = PTRACE_EVENT_SECCOMP << 16 | signal.SIGTRAP << 8 | _STOPPED
@@ -61,16 +67,21 @@ _GROUP_STOPS = frozenset((signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal
 _FORKS = frozenset((PTRACE_EVENT_FORK, PTRACE_EVENT_VFORK, PTRACE_EVENT_CLONE))
 
 Usage = tuple[float, float, int]
-Handler = "Callable[[Tracee, tuple[int, ...]], object]"
 
 
 class Loop:
     """Follows all tracees until none is left. ``tracees`` is shared with the handlers."""
 
     def __init__(
-        self, execs: Execs, paths: PathCalls, streams: StreamCalls, processes: ProcessCalls, tracees: dict[int, Tracee],
-        near: Near, log: TraceLog | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        execs: Execs,
+        paths: PathCalls,
+        streams: StreamCalls,
+        processes: ProcessCalls,
+        tracees: dict[int, Tracee],
+        near: Near,
+        log: TraceLog | None = None,
+    ) -> None:
         self.execs = execs
         self.tracees = tracees
         self.processes = processes
@@ -103,7 +114,7 @@ class Loop:
         wait4, postponed = os.wait4, self.postponed
         while self.tracees or self.helpers:
             try:
-                pid, status, usage = postponed.pop() if postponed else wait4(-1, WALL)  # type: ignore[misc]
+                pid, status, usage = postponed.pop() if postponed else wait4(-1, WALL)
             except ChildProcessError:
                 break
             try:
@@ -143,7 +154,7 @@ class Loop:
             self.processes.taint(t, "unreadable", detail=str(error))
         except (FileNotFoundError, ProcessLookupError):
             pass  # it was killed meanwhile: nothing of it in /proc
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a fault of ours never costs the command
             self._fault(t, error)
         if skipped is True:
             return self._leave(t)
@@ -220,7 +231,7 @@ class Loop:
                     then(t, result)
             except Unreadable as error:
                 self.processes.taint(t, "unreadable", detail=str(error))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - a fault of ours never costs the command
                 self._fault(t, error)
         self._resume(t.tid)
 
@@ -257,7 +268,7 @@ class Loop:
         elif not self.broken:
             try:
                 self.execs.started(t)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - a fault of ours never costs the command
                 self._fault(t, error)
         self._resume(t.tid)
 
@@ -316,7 +327,7 @@ class Loop:
         times = (usage.ru_utime, usage.ru_stime, usage.ru_maxrss) if usage is not None else (0.0, 0.0, 0)  # type: ignore[attr-defined]
         try:
             self.execs.exited(t.process.tgid, t.ex, code, times)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a fault of ours never costs the command
             self._fault(t, error)
 
     def processes_alive(self) -> list[int]:
@@ -350,8 +361,10 @@ def dispatch(paths: PathCalls, streams: StreamCalls, processes: ProcessCalls, ex
     """The handler of every traced call by number, made from the table."""
     found: dict[int, Handler] = {}
     for row in table.ROWS.values():
-        if row.kind in (table.READS, table.CHANGES):
+        if row.kind == table.READS:
             found[row.nr] = _with(getattr(paths, row.handler), row.spec)
+        elif row.kind == table.CHANGES:
+            found[row.nr] = _changing(getattr(paths, row.handler), row.spec, paths)
         elif row.kind == table.STREAM:
             found[row.nr] = getattr(streams, row.handler)
         elif row.kind == table.PROCESS:
@@ -359,6 +372,14 @@ def dispatch(paths: PathCalls, streams: StreamCalls, processes: ProcessCalls, ex
         elif row.kind == table.TAINTS:
             found[row.nr] = _with(processes.taints, row)
     return found
+
+
+def _changing(handler: Callable[..., object], spec: object, paths: PathCalls) -> Handler:
+    def handle(t: Tracee, args: tuple[int, ...]) -> None:
+        handler(t, args, spec)
+        t.at_exit = t.at_exit or paths.changed
+
+    return handle
 
 
 def _with(handler: Callable[..., object], extra: object) -> Handler:

@@ -163,4 +163,3 @@ class ProcessCalls:
     def seccomp(self, t: Tracee, args: Args) -> None:
         """A filter of the tracee's own may hide calls from ours."""
         self.taint(t, "seccomp")
-

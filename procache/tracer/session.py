@@ -75,9 +75,19 @@ def assemble(front: Front, options: RunOptions, writer: Writer, misses: list[Rea
     streams = StreamCalls(front.world.memo, front.layout.tmp, watcher)
     paths.streams = streams
     execs = Execs(
-        front.policy, front.layout, writer, tree, paths, streams, watcher, front.envs, front.command, misses,
-        refresh=options.refresh, no_store=options.no_store,
-    )  # fmt: skip
+        front.policy,
+        front.layout,
+        writer,
+        tree,
+        paths,
+        streams,
+        watcher,
+        front.envs,
+        front.command,
+        misses,
+        refresh=options.refresh,
+        no_store=options.no_store,
+    )
     log = None
     if options.log_file is not None:
         from procache.tracer.tracelog import TraceLog

@@ -10,7 +10,7 @@ import os
 import stat
 
 from procache.model import effects as fx
-from procache.model.aspects import DESCRIPTORS, STDIN, Fact
+from procache.model.aspects import DESCRIPTORS, STDIN, ChangedWhileReading, Fact
 from procache.model.reasons import reason
 from procache.replay import streams as out
 from procache.replay.apply import Replay, ReplayFailed
@@ -18,6 +18,7 @@ from procache.tracer.fds import StdinLook, share
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from procache.model.execution import Execution
     from procache.model.record import Record
     from procache.model.tree import Tree
     from procache.store.layout import Layout
@@ -85,21 +86,21 @@ class Skip:
                 self.streams.give(nodes, key, fd, data)
 
     @staticmethod
-    def _inheriting(t: Tracee, key: tuple[int, int] | None) -> list[object]:
-        nodes = []
+    def _inheriting(t: Tracee, key: tuple[int, int] | None) -> list[Execution]:
+        nodes: list[Execution] = []
         for node in t.ex.chain():
             if key not in node.inherited.values():
                 break
             nodes.append(node)
-        return nodes  # type: ignore[return-value]
+        return nodes
 
     def _fold_stdin(self, t: Tracee, pending: Pending) -> None:
         for node in self._inheriting(t, pending.inherited.files.get(0)):
-            if node.stdin is None and not node.taints:  # type: ignore[attr-defined]
+            if node.stdin is None and not node.taints:
                 try:
-                    node.stdin = StdinLook(t, self.tree.world.memo)  # type: ignore[attr-defined]
-                except Exception as error:
-                    node.taint(reason("unreadable", detail=f"standard input: {error}"))  # type: ignore[attr-defined]
+                    node.stdin = StdinLook(t, self.tree.world.memo)
+                except (OSError, ChangedWhileReading) as error:
+                    node.taint(reason("unreadable", detail=f"standard input: {error}"))
 
     def _fold_effect(self, t: Tracee, effect: fx.Effect) -> None:
         path = effect[fx.PATH]
@@ -114,7 +115,9 @@ class Skip:
 
     def _names_changed(self, record: Record) -> None:
         for effect in record.effects:
-            if effect[fx.KIND] in (fx.DIR, fx.LINK) or (effect[fx.KIND] == fx.GONE and not stat.S_ISREG(effect[fx.PRIOR])):
+            if effect[fx.KIND] in (fx.DIR, fx.LINK) or (
+                effect[fx.KIND] == fx.GONE and not stat.S_ISREG(effect[fx.PRIOR])
+            ):
                 self.paths.resolver.forget()
 
     # -- the streams -------------------------------------------------------------------------------------------

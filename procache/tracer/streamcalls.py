@@ -11,6 +11,7 @@ import stat
 import struct
 
 from procache.capture.streamlog import StreamLog
+from procache.model.aspects import ChangedWhileReading
 from procache.model.reasons import reason
 from procache.tracer.fds import PipeLook, StdinLook
 from procache.tracer.tracee import Tracee, signed
@@ -119,7 +120,7 @@ class StreamCalls:
     # -- input ---------------------------------------------------------------------------------------------
 
     def read(self, t: Tracee, args: Args) -> None:
-        """read: a regular file on descriptor 0 is an input by content, and so is the root's pipe; other things taint."""
+        """read: a regular file on descriptor 0 is an input by content, so is the root's pipe; other things taint."""
         self._input(t, args, plain=True)
 
     def receive(self, t: Tracee, args: Args) -> None:
@@ -157,7 +158,7 @@ class StreamCalls:
             if node.stdin is None and not node.taints:
                 try:
                     node.stdin = StdinLook(t, self.memo)
-                except Exception as error:
+                except (OSError, ChangedWhileReading) as error:
                     node.taint(reason("unreadable", detail=f"standard input: {error}"))
 
     def pread(self, t: Tracee, args: Args) -> None:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from procache.tracer.arch import NAMES
 
-HARMLESS, READS, CHANGES, STREAM, PROCESS, TAINTS, REFUSED = "harmless", "reads", "changes", "stream", "process", "taints", "refused"
+HARMLESS, READS, CHANGES, STREAM = "harmless", "reads", "changes", "stream"
+PROCESS, TAINTS, REFUSED = "process", "taints", "refused"
 
 AT_FDCWD = -100
 #: Places of arguments: an int is an argument's index, None means the default (current folder, no flags).
@@ -90,32 +91,84 @@ CHANGING: dict[str, tuple[str, Spec]] = {
 }
 #: Calls on a descriptor that matter where it was inherited: name -> handler in ``streamcalls``.
 STREAMS: dict[str, str] = {
-    "read": "read", "readv": "receive", "pread64": "pread", "preadv": "pread", "preadv2": "pread", "recvfrom": "receive",
-    "recvmsg": "receive", "recvmmsg": "receive", "write": "write", "writev": "writev", "pwrite64": "pwrite", "pwritev": "pwrite", "pwritev2": "pwrite",
-    "lseek": "lseek", "dup": "dup", "dup2": "dup2", "dup3": "dup2", "fcntl": "fcntl", "mmap": "mmap", "sendfile": "copy_out",
-    "copy_file_range": "copy_range", "splice": "splice", "tee": "splice", "vmsplice": "splice", "sendto": "send", "sendmsg": "sendmsg",
+    "read": "read",
+    "readv": "receive",
+    "pread64": "pread",
+    "preadv": "pread",
+    "preadv2": "pread",
+    "recvfrom": "receive",
+    "recvmsg": "receive",
+    "recvmmsg": "receive",
+    "write": "write",
+    "writev": "writev",
+    "pwrite64": "pwrite",
+    "pwritev": "pwrite",
+    "pwritev2": "pwrite",
+    "lseek": "lseek",
+    "dup": "dup",
+    "dup2": "dup2",
+    "dup3": "dup2",
+    "fcntl": "fcntl",
+    "mmap": "mmap",
+    "sendfile": "copy_out",
+    "copy_file_range": "copy_range",
+    "splice": "splice",
+    "tee": "splice",
+    "vmsplice": "splice",
+    "sendto": "send",
+    "sendmsg": "sendmsg",
     "sendmmsg": "sendmsg",
-}  # fmt: skip
+}
 PROCESSES: dict[str, str] = {
-    "execve": "execve", "execveat": "execveat", "clone": "clone", "clone3": "clone3", "kill": "kill", "tkill": "kill", "tgkill": "tgkill",
-    "rt_sigqueueinfo": "kill", "rt_tgsigqueueinfo": "tgkill", "pidfd_send_signal": "pidfd_signal", "setrlimit": "inherit",
-    "prlimit64": "prlimit", "setpriority": "priority", "ioprio_set": "priority", "sched_setparam": "sched", "sched_setscheduler": "sched",
-    "sched_setattr": "sched", "sched_setaffinity": "set_affinity", "sched_getaffinity": "affinity", "personality": "inherit", "setuid": "identity", "setgid": "identity",
-    "setreuid": "identity", "setregid": "identity", "setresuid": "identity", "setresgid": "identity", "setfsuid": "identity",
-    "setfsgid": "identity", "connect": "connect", "seccomp": "seccomp",
-}  # fmt: skip
+    "execve": "execve",
+    "execveat": "execveat",
+    "clone": "clone",
+    "clone3": "clone3",
+    "kill": "kill",
+    "tkill": "kill",
+    "tgkill": "tgkill",
+    "rt_sigqueueinfo": "kill",
+    "rt_tgsigqueueinfo": "tgkill",
+    "pidfd_send_signal": "pidfd_signal",
+    "setrlimit": "inherit",
+    "prlimit64": "prlimit",
+    "setpriority": "priority",
+    "ioprio_set": "priority",
+    "sched_setparam": "sched",
+    "sched_setscheduler": "sched",
+    "sched_setattr": "sched",
+    "sched_setaffinity": "set_affinity",
+    "sched_getaffinity": "affinity",
+    "personality": "inherit",
+    "setuid": "identity",
+    "setgid": "identity",
+    "setreuid": "identity",
+    "setregid": "identity",
+    "setresuid": "identity",
+    "setresgid": "identity",
+    "setfsuid": "identity",
+    "setfsgid": "identity",
+    "connect": "connect",
+    "seccomp": "seccomp",
+}
 #: reason code -> names
 TAINTING: dict[str, str] = {
     "network": "socket",
     "socket": "bind",
     "ptrace": "ptrace process_vm_readv process_vm_writev kcmp pidfd_getfd process_madvise process_mrelease",
-    "namespace": """mount umount2 pivot_root chroot unshare setns open_tree open_tree_attr move_mount fsopen fsconfig fsmount fspick
-        mount_setattr swapon swapoff landlock_create_ruleset landlock_add_rule landlock_restrict_self statmount listmount listns""",
+    "namespace": """
+    mount umount2 pivot_root chroot unshare setns open_tree open_tree_attr move_mount fsopen fsconfig fsmount
+    fspick mount_setattr swapon swapoff landlock_create_ruleset landlock_add_rule landlock_restrict_self
+    statmount listmount listns
+    """,
     "credentials": "setgroups capset lsm_set_self_attr",
-    "privileged": """syslog uselib sysfs vhangup acct settimeofday reboot sethostname setdomainname iopl ioperm create_module init_module
-        delete_module get_kernel_syms query_module quotactl quotactl_fd nfsservctl getpmsg putpmsg afs_syscall tuxcall security _sysctl
-        lookup_dcookie clock_settime adjtimex clock_adjtime kexec_load kexec_file_load add_key request_key keyctl perf_event_open
-        finit_module bpf userfaultfd ustat vserver uretprobe migrate_pages move_pages""",
+    "privileged": """
+    syslog uselib sysfs vhangup acct settimeofday reboot sethostname setdomainname iopl ioperm create_module
+    init_module delete_module get_kernel_syms query_module quotactl quotactl_fd nfsservctl getpmsg putpmsg
+    afs_syscall tuxcall security _sysctl lookup_dcookie clock_settime adjtimex clock_adjtime kexec_load
+    kexec_file_load add_key request_key keyctl perf_event_open finit_module bpf userfaultfd ustat vserver
+    uretprobe migrate_pages move_pages
+    """,
     "ipc": "shmget semget msgget mq_open mq_unlink mq_timedsend mq_timedreceive mq_notify mq_getsetattr",
     "async-io": "io_setup",
     "watch": "inotify_add_watch fanotify_init fanotify_mark",
@@ -126,20 +179,22 @@ TAINTING: dict[str, str] = {
 #: Calls that the filter answers with ENOSYS, as a kernel without them does, so that programs fall back.
 REFUSING = "io_uring_setup io_uring_enter io_uring_register"
 HARMLESS_CALLS = """
-    close fstat poll mprotect munmap brk rt_sigaction rt_sigprocmask rt_sigreturn pipe select sched_yield mremap msync mincore madvise
-    shmat shmctl shmdt semop semctl semtimedop msgsnd msgrcv msgctl pause nanosleep getitimer alarm setitimer getpid accept
-    accept4 shutdown listen getsockname getpeername socketpair setsockopt getsockopt fork vfork exit exit_group wait4 waitid flock fsync
-    fdatasync getcwd umask gettimeofday getrlimit getrusage sysinfo times getuid getgid geteuid getegid setpgid getppid
-    getpgrp setsid getgroups getresuid getresgid getpgid getsid capget rt_sigpending rt_sigtimedwait rt_sigsuspend sigaltstack
-    getpriority sched_getparam sched_getscheduler sched_get_priority_max sched_get_priority_min sched_rr_get_interval mlock munlock
-    mlockall munlockall modify_ldt arch_prctl sync gettid readahead time futex set_thread_area get_thread_area
-    io_destroy io_getevents io_submit io_cancel io_pgetevents epoll_create epoll_ctl_old epoll_wait_old remap_file_pages
-    set_tid_address restart_syscall fadvise64 timer_create timer_settime timer_gettime timer_getoverrun timer_delete clock_gettime
-    clock_getres clock_nanosleep epoll_wait epoll_ctl mbind set_mempolicy get_mempolicy ioprio_get inotify_init inotify_init1
-    inotify_rm_watch pselect6 ppoll set_robust_list get_robust_list sync_file_range epoll_pwait epoll_pwait2 signalfd signalfd4
-    timerfd_create timerfd_settime timerfd_gettime eventfd eventfd2 epoll_create1 pipe2 syncfs getcpu sched_getattr getrandom
-    memfd_create memfd_secret membarrier mlock2 pkey_mprotect pkey_alloc pkey_free rseq pidfd_open close_range futex_waitv
-    set_mempolicy_home_node cachestat map_shadow_stack futex_wake futex_wait futex_requeue lsm_get_self_attr lsm_list_modules mseal
+    close fstat poll mprotect munmap brk rt_sigaction rt_sigprocmask rt_sigreturn pipe select sched_yield mremap
+    msync mincore madvise shmat shmctl shmdt semop semctl semtimedop msgsnd msgrcv msgctl pause nanosleep getitimer
+    alarm setitimer getpid accept accept4 shutdown listen getsockname getpeername socketpair setsockopt getsockopt
+    fork vfork exit exit_group wait4 waitid flock fsync fdatasync getcwd umask gettimeofday getrlimit getrusage
+    sysinfo times getuid getgid geteuid getegid setpgid getppid getpgrp setsid getgroups getresuid getresgid
+    getpgid getsid capget rt_sigpending rt_sigtimedwait rt_sigsuspend sigaltstack getpriority sched_getparam
+    sched_getscheduler sched_get_priority_max sched_get_priority_min sched_rr_get_interval mlock munlock mlockall
+    munlockall modify_ldt arch_prctl sync gettid readahead time futex set_thread_area get_thread_area io_destroy
+    io_getevents io_submit io_cancel io_pgetevents epoll_create epoll_ctl_old epoll_wait_old remap_file_pages
+    set_tid_address restart_syscall fadvise64 timer_create timer_settime timer_gettime timer_getoverrun
+    timer_delete clock_gettime clock_getres clock_nanosleep epoll_wait epoll_ctl mbind set_mempolicy get_mempolicy
+    ioprio_get inotify_init inotify_init1 inotify_rm_watch pselect6 ppoll set_robust_list get_robust_list
+    sync_file_range epoll_pwait epoll_pwait2 signalfd signalfd4 timerfd_create timerfd_settime timerfd_gettime
+    eventfd eventfd2 epoll_create1 pipe2 syncfs getcpu sched_getattr getrandom memfd_create memfd_secret membarrier
+    mlock2 pkey_mprotect pkey_alloc pkey_free rseq pidfd_open close_range futex_waitv set_mempolicy_home_node
+    cachestat map_shadow_stack futex_wake futex_wait futex_requeue lsm_get_self_attr lsm_list_modules mseal
     rseq_slice_yield
 """
 

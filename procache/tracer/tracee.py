@@ -35,8 +35,8 @@ class Process:
         #: limits and the like, or None where they changed since it was taken
         self.attributes: bytes | None = parent.attributes if parent is not None else None
         #: not to be kept on the tracer's CPU (``near``), and whether it has set an affinity of its own
-        self.free = parent.free if parent is not None else False
-        self.own_affinity = parent.own_affinity if parent is not None else False
+        self.free: bool = parent.free if parent is not None else False
+        self.own_affinity: bool = parent.own_affinity if parent is not None else False
         #: descriptors on which the filter stops
         self.watched: frozenset[int] = parent.watched if parent is not None else frozenset()
 

@@ -53,12 +53,20 @@ class TraceLog:
         if number < 0 or (self.successes and result < 0):
             return
         outcome = os.strerror(-result) if -4096 < result < 0 else str(result)
-        self.logger.info("call", tid=t.tid, execution=t.ex.number, call=f"{arch.NAMES.get(number, number)}({', '.join(words)})", result=outcome)
+        self.logger.info(
+            "call",
+            tid=t.tid,
+            execution=t.ex.number,
+            call=f"{arch.NAMES.get(number, number)}({', '.join(words)})",
+            result=outcome,
+        )
 
     def decided(self, ex: Execution, what: str) -> None:
         """An execution was skipped, begun or ended; with the reasons."""
         why = [sentence(item) for item in (ex.taints or ex.misses)]
-        self.logger.info(what, execution=ex.number, argv=[printable(word) for word in ex.command.argv], status=ex.status, reasons=why)
+        self.logger.info(
+            what, execution=ex.number, argv=[printable(word) for word in ex.command.argv], status=ex.status, reasons=why
+        )
 
     def ended(self, t: Tracee, code: int) -> None:
         """A process has ended."""

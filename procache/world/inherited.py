@@ -9,9 +9,19 @@ import os
 
 #: Lines of /proc/PID/status that are inherited by a program and may change what it does.
 FIELDS = (
-    b"Umask", b"Uid", b"Gid", b"Groups", b"SigBlk", b"SigIgn",
-    b"CapInh", b"CapPrm", b"CapEff", b"CapBnd", b"CapAmb", b"Cpus_allowed",
-)  # fmt: skip
+    b"Umask",
+    b"Uid",
+    b"Gid",
+    b"Groups",
+    b"SigBlk",
+    b"SigIgn",
+    b"CapInh",
+    b"CapPrm",
+    b"CapEff",
+    b"CapBnd",
+    b"CapAmb",
+    b"Cpus_allowed",
+)
 _NEEDLES = tuple(b"\n" + name + b":\t" for name in FIELDS)
 #: Signals that CPython ignores in itself and that its children get back (SIGPIPE, SIGXFSZ).
 PYTHON_IGNORES = (1 << 12) | (1 << 24)
@@ -54,7 +64,7 @@ def own_status_fields() -> Values:
 
 
 def attributes(pid: int | str) -> bytes:
-    """What changes rarely, as ``name value`` items joined by ``;``: resource limits, niceness, scheduling, personality."""
+    """What changes rarely, as items joined by ``;``: resource limits, niceness, scheduling, personality."""
     number = 0 if pid == "self" else int(pid)
     with open(f"/proc/{pid}/limits", "rb", buffering=0) as file:
         lines = file.read(8192).splitlines()[1:]

@@ -84,7 +84,7 @@ class Resolver:
         """Resolve the absolute ``path``; with ``follow``, also a link in its last component."""
         links: list[Walk | bytes] = []
         for _ in range(MAX_LINKS):
-            head, slash, name = path.rpartition(b"/")
+            head, _, name = path.rpartition(b"/")
             if name in (b"", b".", b".."):  # a folder is meant, and it is followed
                 return self._folder(path, links)
             walk = self.walk(head or b"/")
@@ -95,7 +95,7 @@ class Resolver:
             if full == b"/proc":
                 return Found(walk, full, look(full), tuple(links))
             st = look(full)
-            if not follow or type(st) is int or not stat.S_ISLNK(st.st_mode):
+            if not follow or isinstance(st, int) or not stat.S_ISLNK(st.st_mode):
                 return Found(walk, full, st, tuple(links))
             links.append(walk)
             links.append(full)
@@ -112,7 +112,9 @@ class Resolver:
 
     def _walk(self, path: bytes) -> Walk:
         todo = [part for part in reversed(path.split(b"/")) if part and part != b"."]
-        here, folders, links = b"/", [], []
+        here = b"/"
+        folders: list[bytes] = []
+        links: list[bytes] = []
         while todo:
             part = todo.pop()
             if part == b"..":
@@ -123,7 +125,7 @@ class Resolver:
                 rest = b"/".join([here, *reversed(todo)])
                 return Walk(rest, tuple(folders), tuple(links), pseudo=True)
             st = look(here)
-            if type(st) is int:
+            if isinstance(st, int):
                 return Walk(here, tuple(folders), tuple(links), error=st)
             if stat.S_ISDIR(st.st_mode):
                 if here not in folders:

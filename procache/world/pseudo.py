@@ -16,7 +16,16 @@ TAINT = "taint"  # changes by itself; what reads it must not be recorded
 
 #: Files of /proc that are read for facts about the machine, with the lines that count (None: all).
 STABLE_FILES: dict[bytes, tuple[bytes, ...] | None] = {
-    b"/proc/cpuinfo": (b"processor", b"vendor_id", b"cpu family", b"model", b"flags", b"physical id", b"core id", b"cpu cores"),
+    b"/proc/cpuinfo": (
+        b"processor",
+        b"vendor_id",
+        b"cpu family",
+        b"model",
+        b"flags",
+        b"physical id",
+        b"core id",
+        b"cpu cores",
+    ),
     b"/proc/meminfo": (b"MemTotal", b"SwapTotal", b"Hugepagesize"),
     b"/proc/filesystems": None,
     b"/proc/version": None,

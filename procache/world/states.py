@@ -1,8 +1,8 @@
 """The state of one path, and the memo that spares reading a file twice.
 
 A file is recognised by its identity and times (``procache.model.aspects``), unless it is so young
-that a later change could hide in the same tick of the clock. The kernel stamps files with the time of the last tick (current_time() in
-fs/inode.c; 10 ms at CONFIG_HZ=100), so two changes within one tick look the same.
+that a later change could hide in the same tick of the clock. The kernel stamps files with the time of
+the last tick (current_time() in fs/inode.c; 10 ms at CONFIG_HZ=100): two changes within one look the same.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import stat
 import time
-
 
 from procache import digests
 from procache.model.aspects import IDENTITY, MTIME, SIZE, ChangedWhileReading, State

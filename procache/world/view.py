@@ -7,9 +7,23 @@ import os
 import stat
 
 from procache.model import aspects
-from procache.model.aspects import ABSENT, CONTENT, DIGEST, FS, LISTING, META, OWNER, PSEUDO, TARGET, TYPE, XATTR, Fact, State
+from procache.model.aspects import (
+    ABSENT,
+    CONTENT,
+    DIGEST,
+    FS,
+    LISTING,
+    META,
+    OWNER,
+    PSEUDO,
+    TARGET,
+    TYPE,
+    XATTR,
+    ChangedWhileReading,
+    Fact,
+    State,
+)
 from procache.world import pseudo, states
-from procache.model.aspects import ChangedWhileReading
 from procache.world.states import Memo
 
 #: A file that was only stat'ed is read, to be recognised with another mtime, up to this size.
@@ -129,7 +143,7 @@ class World:
         if type(st) is int:
             return None if aspect == ABSENT and st == value else describe(st)
         assert not isinstance(st, int)
-        if aspect == CONTENT or aspect == META:
+        if aspect in (CONTENT, META):
             return self._state_differs(path, aspect, value, timed, st)  # type: ignore[arg-type]
         if aspect == TYPE:
             return None if stat.S_IFMT(st.st_mode) == value else describe(st)
@@ -171,8 +185,9 @@ class World:
 
 _EXTRA = frozenset((LISTING, PSEUDO, XATTR, FS))
 
+
 def describe(st: os.stat_result | int, path: bytes = b"", digest: bytes = b"") -> object:
-    """A value that says what is at a path now: an errno name, link text, or (mode, uid, gid, size, mtime_ns, digest)."""
+    """What is at a path now: an errno name, link text, or (mode, uid, gid, size, nlink, mtime_ns, digest)."""
     if isinstance(st, int):
         return errno.errorcode.get(st, str(st))
     if path and stat.S_ISLNK(st.st_mode):
