@@ -120,9 +120,7 @@ def _changed(
     assert change or then, "a scenario needs a change"
     if change:
         change()
-    return lab.both(
-        then.get("cmd", cmd), times=times, **{**how, **{k: v for k, v in then.items() if k != "cmd"}}
-    )
+    return lab.both(then.get("cmd", cmd), times=times, **{**how, **{k: v for k, v in then.items() if k != "cmd"}})
 
 
 def _ran(run: Run, job: str, names: str | None) -> None:

@@ -9,9 +9,7 @@ from .results import How
 
 def test_one_after_the_other_writes_the_same_file(lab: Lab) -> None:
     lab.write("in", "1\n")
-    script = (
-        "steps cat in > out; steps cat in say two >> out; steps open out wa write three; steps cat in > out2"
-    )
+    script = "steps cat in > out; steps cat in say two >> out; steps open out wa write three; steps cat in > out2"
     cycle(lab, script, job="steps cat", change=lambda: lab.rewrite("in", "2\n"), again=True)
 
 

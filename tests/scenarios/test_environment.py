@@ -59,9 +59,7 @@ def test_a_variable_that_the_parent_sets(lab: Lab) -> None:
 
 @pytest.mark.parametrize("level", ["command", "child"])
 def test_an_argument(lab: Lab, level: str) -> None:
-    cmds = (
-        (steps("say x"), steps("say y")) if level == "command" else ("steps say x > out", "steps say y > out")
-    )
+    cmds = (steps("say x"), steps("say y")) if level == "command" else ("steps say x > out", "steps say y > out")
     cycle(lab, cmds[0], then={"cmd": cmds[1]}, job=None if level == "command" else "steps")
 
 
@@ -133,6 +131,7 @@ def test_a_terminal_like_state_is_equal_natively_and_under_procache(lab: Lab) ->
         lab.both("state; (state); exec state", around=around)
 
 
+@pytest.mark.xfail(reason="Python ignores both at its start, so what procache inherited can no longer be told")
 @pytest.mark.parametrize("name", ["PIPE", "XFSZ"])
 def test_an_ignored_signal_that_python_ignores_too(lab: Lab, name: str) -> None:
     lab.both(["state"], around=f'trap "" {name}; exec "$@"')

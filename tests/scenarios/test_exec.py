@@ -27,9 +27,7 @@ from .lab import Lab, steps
 )
 def test_exec_chains(lab: Lab, chain: str) -> None:
     lab.write("in", "1\n")
-    cycle(
-        lab, f"{chain}; steps say after", job="steps cat", change=lambda: lab.rewrite("in", "2\n"), names="in"
-    )
+    cycle(lab, f"{chain}; steps say after", job="steps cat", change=lambda: lab.rewrite("in", "2\n"), names="in")
 
 
 @pytest.mark.parametrize("chain", ["env X=1", "nice -n 1", "sh -c 'exec \"$@\"' sh", "env env env"])
@@ -81,9 +79,7 @@ def test_a_program_that_appears_earlier_on_the_path(lab: Lab) -> None:
     lab.script("late/tool", "#!/bin/sh\necho late\n")
     lab.path("early").mkdir()
     lab.env["PATH"] = f"{lab.path('early')}:{lab.path('late')}:{lab.env['PATH']}"
-    cycle(
-        lab, "tool; echo $?", job="tool", change=lambda: lab.script("early/tool", "#!/bin/sh\necho early\n")
-    )
+    cycle(lab, "tool; echo $?", job="tool", change=lambda: lab.script("early/tool", "#!/bin/sh\necho early\n"))
 
 
 def test_the_command_itself_appears_earlier_on_the_path(lab: Lab) -> None:
@@ -154,9 +150,7 @@ def test_a_preloaded_library_is_replaced(lab: Lab) -> None:
     def build(text: str) -> None:
         lab.path("p.so").unlink(missing_ok=True)
         code = (source % text).encode()
-        subprocess.run(
-            ["gcc", "-shared", "-fPIC", "-xc", "-", "-o", lab.path("p.so")], input=code, check=True
-        )
+        subprocess.run(["gcc", "-shared", "-fPIC", "-xc", "-", "-o", lab.path("p.so")], input=code, check=True)
 
     build("one")
     cycle(lab, f"LD_PRELOAD={lab.path('p.so')} steps say x", job="steps", change=lambda: build("two"))
@@ -165,9 +159,7 @@ def test_a_preloaded_library_is_replaced(lab: Lab) -> None:
 def test_the_executable_is_replaced(lab: Lab, programs: Path) -> None:
     shutil.copy(programs / "steps", lab.path("tool"))
     lab.write("in", "1\n")
-    cycle(
-        lab, "./tool 1; ./tool 1", job="tool", change=lambda: shutil.copy("/usr/bin/echo", lab.path("tool"))
-    )
+    cycle(lab, "./tool 1; ./tool 1", job="tool", change=lambda: shutil.copy("/usr/bin/echo", lab.path("tool")))
 
 
 @pytest.mark.parametrize(
@@ -190,12 +182,8 @@ def test_ways_to_start_a_program(lab: Lab, programs: Path, way: str) -> None:
     lab.path("steps").symlink_to(programs / "steps")
     path = lab.path("steps") if way != "execveat" else programs / "steps"
     script = f"spawn {way} {path} cat in open out wct write x exit 3; steps cat out"
-    free = (
-        way == "memory"
-    )  # a program from memory cannot be named by a path: its execution may be uncacheable
-    cycle(
-        lab, script, hit=None if free else True, job="steps cat in", change=lambda: lab.rewrite("in", "2\n")
-    )
+    free = way == "memory"  # a program from memory cannot be named by a path: its execution may be uncacheable
+    cycle(lab, script, hit=None if free else True, job="steps cat in", change=lambda: lab.rewrite("in", "2\n"))
 
 
 def test_a_hit_as_the_command_twice_in_a_row(lab: Lab) -> None:

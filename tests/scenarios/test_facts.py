@@ -189,6 +189,4 @@ def test_programs_that_depend_on_times(world: Lab, cmd: str) -> None:
 def test_an_input_outside_the_working_folder(world: Lab, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.write_text("1\n")
-    cycle(
-        world, f"steps cat {outside}", job="steps", change=lambda: outside.write_text("2\n"), names="outside"
-    )
+    cycle(world, f"steps cat {outside}", job="steps", change=lambda: outside.write_text("2\n"), names="outside")

@@ -30,9 +30,7 @@ def half_way(lab: Lab, marker: str, prefix: list[str]) -> subprocess.Popen[bytes
     return process
 
 
-def interrupted(
-    lab: Lab, marker: str, prefix: list[str], number: int, whole_group: bool
-) -> tuple[int, bytes]:
+def interrupted(lab: Lab, marker: str, prefix: list[str], number: int, whole_group: bool) -> tuple[int, bytes]:
     """The status and the stdout of a driver that gets a signal half way."""
     process = half_way(lab, marker, prefix)
     if whole_group:

@@ -9,9 +9,7 @@ from .lab import PREFIX, Lab, steps
 from .results import How
 
 
-@pytest.mark.parametrize(
-    "cmd", [["cat"], ["sort"], ["sh", "-c", "cat; echo end"], ["sh", "-c", "sort > out"]]
-)
+@pytest.mark.parametrize("cmd", [["cat"], ["sort"], ["sh", "-c", "cat; echo end"], ["sh", "-c", "sort > out"]])
 def test_stdin_from_a_pipe(lab: Lab, cmd: list[str]) -> None:
     cycle(lab, cmd, stdin=b"c\nb\na\n", then={"stdin": b"c\nb\nA\n"}, again=True)
 
@@ -86,9 +84,7 @@ def test_the_offset_of_an_output_that_procache_leaves_behind(lab: Lab) -> None:
 @pytest.mark.parametrize("first", [["true"], steps("say x")])
 def test_what_is_not_read_from_a_pipe_stays_in_it(lab: Lab, first: list[str]) -> None:
     lab.write("in", "a\nb\nc\n")
-    cycle(
-        lab, first, around='cat in | { "$@"; cat; }', free=True, change=lambda: lab.rewrite("in", "x\ny\nz\n")
-    )
+    cycle(lab, first, around='cat in | { "$@"; cat; }', free=True, change=lambda: lab.rewrite("in", "x\ny\nz\n"))
 
 
 def test_a_program_that_reads_only_a_part_of_a_pipe(lab: Lab) -> None:

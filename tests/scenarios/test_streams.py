@@ -87,9 +87,7 @@ def test_a_program_that_closes_its_stdout_and_opens_a_file_in_its_place(lab: Lab
     lab.write("in", "1\n")
     cmd = steps("say kept fd 1 close open out wct say hidden cat in")
     cycle(lab, cmd, change=lambda: lab.rewrite("in", "2\n"), again=True)
-    cycle(
-        lab, steps("say kept open new wct dup2 1 say hidden cat in"), change=lambda: lab.rewrite("in", "3\n")
-    )
+    cycle(lab, steps("say kept open new wct dup2 1 say hidden cat in"), change=lambda: lab.rewrite("in", "3\n"))
 
 
 @pytest.mark.parametrize(
@@ -118,9 +116,7 @@ def test_stdout_by_another_way(lab: Lab, way: str) -> None:
     lab.both(script + " # the shell runs, the children may be skipped")
 
 
-@pytest.mark.parametrize(
-    "script", ["echo a; steps cat in; echo b >> out", "steps cat in open out wa write b; echo c"]
-)
+@pytest.mark.parametrize("script", ["echo a; steps cat in; echo b >> out", "steps cat in open out wa write b; echo c"])
 def test_the_file_on_stdout_is_opened_by_its_name_too(lab: Lab, script: str) -> None:
     lab.write("in", "x\n")
     cycle(lab, script, around='exec "$@" >> out', hit=None, change=lambda: lab.rewrite("in", "y\n"))
