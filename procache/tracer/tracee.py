@@ -88,7 +88,10 @@ class Tracee:
         """The NUL-terminated string at ``address``; None where the call will fail for it (EFAULT, ENAMETOOLONG)."""
         if not address:
             return None
-        data = self.read(address, 256)
+        try:
+            data = os.pread(self.process.mem, 256, address)
+        except (OSError, OverflowError):  # the memory file is not open yet, or the address is bad
+            data = self.read(address, 256)
         end = data.find(b"\0")
         while end < 0:
             if not data or len(data) > 32 * PATH_MAX:

@@ -48,7 +48,7 @@ class Found:
 
     def __init__(self, walk: Walk, path: bytes, st: os.stat_result | int, links: tuple[Walk | bytes, ...] = ()) -> None:
         self.walk = walk
-        self.blocked = walk.error in (errno.ENOTDIR, errno.ELOOP)
+        self.blocked = bool(walk.error) and walk.error in (errno.ENOTDIR, errno.ELOOP)
         if self.blocked:
             st = look(path)
         self.path = path
@@ -57,6 +57,7 @@ class Found:
 
 
 ROOT = Walk(b"/", (), ())
+_NOT_NAMES = frozenset((b"", b".", b".."))
 
 
 class Resolver:
@@ -82,10 +83,20 @@ class Resolver:
 
     def resolve(self, path: bytes, follow: bool) -> Found:
         """Resolve the absolute ``path``; with ``follow``, also a link in its last component."""
+        head, _, name = path.rpartition(b"/")
+        walk = self.walks.get(head)
+        if walk is not None and name not in _NOT_NAMES:  # most calls: a file in a folder that is known
+            full = walk.folder + b"/" + name if walk.folder != b"/" else path
+            st = look(full)
+            if isinstance(st, int) or not follow or not stat.S_ISLNK(st.st_mode):
+                return Found(walk, full, st)
+        return self._resolve(path, follow)
+
+    def _resolve(self, path: bytes, follow: bool) -> Found:
         links: list[Walk | bytes] = []
         for _ in range(MAX_LINKS):
             head, _, name = path.rpartition(b"/")
-            if name in (b"", b".", b".."):  # a folder is meant, and it is followed
+            if name in _NOT_NAMES:  # a folder is meant, and it is followed
                 return self._folder(path, links)
             walk = self.walk(head or b"/")
             if walk.error or walk.pseudo:
