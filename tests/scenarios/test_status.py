@@ -138,6 +138,7 @@ def test_a_run_inside_a_run_is_one_run(lab: Lab) -> None:
         run = lab.run(inner)
         assert (run.status, run.out, run.after.entries) == (native.status, native.out, native.after.entries)
         assert run.root.outcome == outcome
+        lab.remove("out")
     lab.rewrite("in", "2\n")
     assert lab.run(inner).outcomes("cat") == ["miss"]
     assert lab.path("out").read_text() == "2\n"
