@@ -79,7 +79,6 @@ class Execs:
         "outside",
         "skip",
         "saved",
-        "root_execution",
         "log",
     )
 
@@ -119,7 +118,6 @@ class Execs:
         self.outside = Execution(-1, None, root, -1, 0.0)
         self.skip = Skip(layout, tree, paths, streams)
         self.saved = 0.0
-        self.root_execution: Execution | None = None
         self.log: TraceLog | None = None
 
     # -- before the exec -----------------------------------------------------------------------------------
@@ -275,8 +273,6 @@ class Execs:
         if parent is not None:
             self.count += 1
         ex = Execution(self.count if parent is not None else 0, parent, pending.command, t.process.tgid, time.time())
-        if parent is None:
-            self.root_execution = ex
         t.ex = ex
         t.process.close()
         ex.inherited = pending.inherited.files

@@ -66,8 +66,6 @@ _EXIT_STOP = (signal.SIGTRAP | 0x80) << 8 | _STOPPED
 _GROUP_STOPS = frozenset((signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU))
 _FORKS = frozenset((PTRACE_EVENT_FORK, PTRACE_EVENT_VFORK, PTRACE_EVENT_CLONE))
 
-Usage = tuple[float, float, int]
-
 
 class Loop:
     """Follows all tracees until none is left. ``tracees`` is shared with the handlers."""

@@ -1,0 +1,130 @@
+"""Resolving the paths of calls, and attributing what is walked through on the way."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from procache.model.reasons import reason
+from procache.tracer.tracee import Tracee, Unreadable, signed
+from procache.world.paths import Found, Resolver, Walk
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from procache.model.execution import Execution
+    from procache.model.tree import Tree
+    from procache.tracer.near import Near
+    from procache.tracer.streamcalls import StreamCalls
+
+Args = tuple[int, ...]
+
+#: Failures whose cause is seen in the paths themselves: names that are there or not, folders, loops, bad arguments.
+EXPLAINED = frozenset(
+    (
+        errno.EEXIST,
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.ENOTEMPTY,
+        errno.ELOOP,
+        errno.EINVAL,
+        errno.EBADF,
+        errno.EFAULT,
+        errno.ENAMETOOLONG,
+        errno.ENOSYS,
+        errno.EOPNOTSUPP,
+        errno.ENODATA,
+        errno.EXDEV,
+    )
+)
+#: Results below this are the kernel's own, for calls that it makes again (ERESTARTSYS …).
+MAX_ERRNO = 512
+
+
+class Finding:
+    """What all handlers of path-carrying calls share."""
+
+    __slots__ = ("tree", "resolver", "near", "streams")
+
+    def __init__(self, tree: Tree, resolver: Resolver, near: Near) -> None:
+        self.tree = tree
+        self.near = near
+        self.resolver = resolver
+        self.streams: StreamCalls
+
+    # -- finding -----------------------------------------------------------------------------------------
+
+    def find(self, t: Tracee, args: Args, dirfd: int | None, path: int | None, *, follow: bool) -> Found | None:
+        """Resolve the path argument at place ``path``; None where the call will fail or means no file."""
+        raw = t.string(args[path] if path is not None else 0)
+        if raw is None:
+            return None
+        absolute = t.absolute(None if dirfd is None else signed(args[dirfd]), raw)
+        return None if absolute is None else self.find_path(t, absolute, follow=follow)
+
+    def find_path(self, t: Tracee, path: bytes, *, follow: bool) -> Found | None:
+        """Resolve an absolute path; what was walked through becomes facts. None for pseudo files, once followed."""
+        found = self.resolver.resolve(path, follow)
+        if found.st == errno.ENAMETOOLONG and len(path) > 4095:
+            raise Unreadable("a path longer than PATH_MAX")
+        self.walked(t.ex, found)
+        if found.walk.pseudo or found.path.startswith(b"/proc/"):
+            return self._find_pseudo(t, found, follow)
+        return found
+
+    def walked(self, ex: Execution, found: Found) -> None:
+        """Attribute the way of a resolution."""
+        walk = found.walk
+        if walk not in ex.walks:
+            self.tree.look_at_way(ex, walk, walk.folders, walk.links)
+        if not found.links:
+            return
+        for part in found.links:
+            if isinstance(part, Walk):
+                self.tree.look_at_way(ex, part, part.folders, part.links)
+            else:
+                self.tree.look_at_way(ex, part, (), (part,))
+
+    def _find_pseudo(self, t: Tracee, found: Found, follow: bool) -> Found | None:
+        """Follow the magic links of /proc/self to what they stand for."""
+        parts = found.path.split(b"/", 4)
+        if len(parts) < 4 or parts[2] not in own_ids(t) or (not follow and len(parts) < 5):
+            return found
+        if parts[3] == b"fd" and len(parts) == 5 and follow:
+            target = t.descriptor(int(parts[4])) if parts[4].isdigit() else b""
+            return self.find_path(t, target, follow=True) if target.startswith(b"/") else found
+        if parts[3] in (b"cwd", b"root", b"exe"):
+            link = os.readlink(b"/proc/%d/%b" % (t.process.tgid, parts[3]))
+            return self.find_path(t, link + b"/" + parts[4] if len(parts) == 5 else link, follow=follow)
+        return found
+
+    def descriptor_path(self, t: Tracee, fd: int) -> tuple[bytes, os.stat_result | int] | None:
+        """The path that an open descriptor stands for and its state; None where it is no named file."""
+        path = t.descriptor(fd)
+        if (
+            not path.startswith(b"/")
+            or path.endswith(b" (deleted)")
+            or path.startswith((b"/proc/", b"/dev/", b"/memfd:"))
+        ):
+            return None
+        return path, self.tree.world.look(path)
+
+    def changed(self, t: Tracee, result: int) -> None:
+        """A changing call has returned. Why it failed is a fact already, or it may pass: a full disk, say."""
+        if -MAX_ERRNO < result < 0 and -result not in EXPLAINED:
+            self.tree.taint(t.ex, reason("failed-change", detail=errno.errorcode.get(-result, str(-result))))
+
+
+#: The tracer's own process id, as a name below /proc.
+OWN_PID = b"%d" % os.getpid()
+
+
+def own_ids(t: Tracee) -> tuple[bytes, ...]:
+    """The names below /proc that mean the tracee itself."""
+    return b"self", b"thread-self", b"%d" % t.process.tgid, b"%d" % t.tid
+
+
+def own_path(path: bytes, own: tuple[bytes, ...]) -> bytes:
+    """A path below /proc as any process would say it of itself."""
+    parts = path.split(b"/", 3)
+    return b"/proc/self/" + parts[3] if parts[2] in own and len(parts) == 4 else path
