@@ -99,10 +99,17 @@ class Front:
         """Numbers and kinds of the descriptors above 2 that the command inherits."""
         return self.extra_kinds
 
-    def files(self) -> frozenset[tuple[int, int]]:
-        """(device, inode) of the regular files among stdout and stderr."""
+    def begins(self, fd: int) -> bool:
+        """True when the file on ``fd`` stands at its begin."""
+        try:
+            return os.lseek(fd, 0, os.SEEK_CUR) == 0
+        except OSError:
+            return False
+
+    def files(self, fds: tuple[int, ...]) -> frozenset[tuple[int, int]]:
+        """(device, inode) of the regular files among these descriptors."""
         found = []
-        for fd in (1, 2):
+        for fd in fds:
             try:
                 st = os.fstat(fd)
             except OSError:
@@ -115,14 +122,20 @@ class Front:
         """The record that fits now; where none does, ``misses`` gets all reasons."""
         data = records.read(self.layout, self.command.key)
         tried: list[Record] = []
+        failed: Record | None = None
         for _, packed in records.frames(data):
             try:
                 record = Record.unpack(packed)
             except Damaged:
                 continue
             if not match(record, self.world, self, resume=self.policy.resume).differences:
-                return record
+                if not (self.policy.resume and record.status):
+                    return record
+                failed = failed or record  # with --resume, work that is done goes before a failure over its results
+                continue
             tried.append(record)
+        if failed is not None:
+            return failed
         misses += self.differences(tried[:COMPARED]) if tried else [reason("no-record")]
         return None
 
@@ -183,14 +196,18 @@ def own_descriptors() -> tuple[tuple[bytes, ...], list[int], tuple[bytes, ...]]:
     kinds: list[bytes] = []
     extra: list[int] = []
     further: list[bytes] = []
+    files: dict[int, tuple[int, int]] = {}
     for fd in (0, 1, 2):
         try:
-            kind = pseudo.stream_kind(os.fstat(fd))
-            if kind == b"file":
-                kind += pseudo.file_mode(fcntl.fcntl(fd, fcntl.F_GETFL))
+            st = os.fstat(fd)
         except OSError:
-            kind = b"closed"
-        if kind == b"terminal":
+            kinds.append(b"closed")
+            continue
+        files[fd] = (st.st_dev, st.st_ino)
+        kind = pseudo.stream_kind(st)
+        if kind == b"file" and fd:
+            kind += pseudo.file_mode(fcntl.fcntl(fd, fcntl.F_GETFL))
+        elif kind == b"terminal":
             from procache.world.terminals import window_size
 
             kind += window_size(b"/proc/self/fd/%d" % fd)
@@ -198,10 +215,10 @@ def own_descriptors() -> tuple[tuple[bytes, ...], list[int], tuple[bytes, ...]]:
     for fd in sorted(int(name) for name in os.listdir("/proc/self/fd")):
         if fd > 2 and _inheritable(fd):
             st = os.fstat(fd)
-            further.append(b"%d:%b" % (fd, pseudo.stream_kind(st)))
+            further.append(pseudo.further_kind(fd, st, os.readlink(b"/proc/self/fd/%d" % fd)))
             if not stat.S_ISDIR(st.st_mode):
                 extra.append(fd)
-    return tuple(kinds), extra, tuple(further)
+    return pseudo.with_sharing(kinds, files), extra, tuple(further)
 
 
 def _inheritable(fd: int) -> bool:

@@ -15,6 +15,7 @@ from procache.model.aspects import (
     LISTING,
     META,
     OWNER,
+    REPLACEABLE,
     STDIN,
     TARGET,
     TYPE,
@@ -120,24 +121,34 @@ class Capture:
         inherited = set(ex.inherited.values())
         devices: set[int] = set()
         self._check_aliases(ex)
-        for path, touch in ex.touched.items():
+        # names that were there before come first: a new name is a link to them, not they to it
+        for path, touch in sorted(ex.touched.items(), key=lambda item: not item[1].prior or item[1].replaced):
             st = self.tree.world.look(path)
             if not isinstance(st, int) and touch.set_mtime not in (None, fx.NOW, st.st_mtime_ns):
                 touch.set_mtime = None  # written again after its time was set
-            if not isinstance(st, int) and (st.st_dev, st.st_ino) in inherited and ex.writes:
+            if not isinstance(st, int) and (st.st_dev, st.st_ino) in inherited and (ex.writes or ex.stdin):
                 raise Unrecordable(reason("conflict", path=path))
             effect = self._effect(ex, path, touch, st, groups)
-            self._settle_weak_fact(ex, path, st)
             if not isinstance(st, int) and st.st_dev not in devices:
                 devices.add(st.st_dev)
                 check_room(path)
             if effect is not None:
                 found.append(effect)
+        self._check_links(found, groups)
         return found
+
+    def _check_links(self, effects: list[fx.Effect], groups: dict[tuple[int, int], bytes]) -> None:
+        """Every name of a file that was left with several must be known, or another one changes with it."""
+        for first in groups.values():
+            st = self.tree.world.look(first)
+            names = 1 + sum(effect[fx.KIND] == fx.HARD and effect[fx.STATE] == first for effect in effects)
+            if not isinstance(st, int) and st.st_nlink != names:
+                raise Unrecordable(reason("hard-link", path=first))
 
     def _check_aliases(self, ex: Execution) -> None:
         """A file that is an input and also an open stream (``cat in >> in``) is not to be told apart later."""
-        outputs = [ex.inherited.get(fd) for fd in (1, 2) if ex.command.streams[fd].startswith(b"file")]
+        fds = (0, 1, 2) if ex.stdin is not None else (1, 2)
+        outputs = [ex.inherited.get(fd) for fd in fds if ex.command.streams[fd].startswith(b"file")]
         if not outputs:
             return
         for path, (aspect, value, _) in ex.states.items():
@@ -151,7 +162,8 @@ class Capture:
         self, ex: Execution, path: bytes, touch: Touch, st: os.stat_result | int, groups: dict[tuple[int, int], bytes]
     ) -> fx.Effect | None:
         if isinstance(st, int):
-            return (path, fx.GONE, touch.prior, None, None, False, None) if touch.prior else None
+            weak = (path, WRITABLE) in ex.extras or (path, REPLACEABLE) in ex.extras
+            return (path, fx.GONE, touch.prior, None, None, False, None) if touch.prior or weak else None
         kind = stat.S_IFMT(st.st_mode)
         xattrs = xattrs_of(path) if touch.xattrs else None
         if kind == stat.S_IFREG:
@@ -161,6 +173,8 @@ class Capture:
         if kind == stat.S_IFLNK:
             target = os.readlink(path)
             fact = ex.states.get(path)
+            if (st.st_uid, st.st_gid) != (os.geteuid(), os.getegid()):
+                raise Unrecordable(reason("special-file", path=path, detail="link of another owner"))
             same = fact is not None and fact[0] == TARGET and fact[1] == target
             return None if same else (path, fx.LINK, touch.prior, target, touch.set_mtime, False, None)
         if kind == stat.S_IFIFO:
@@ -176,9 +190,13 @@ class Capture:
         xattrs: fx.Xattrs | None,
         groups: dict[tuple[int, int], bytes],
     ) -> fx.Effect | None:
+        if touch.links > 1:
+            raise Unrecordable(reason("hard-link", path=path))
         if st.st_nlink > 1:
             first = groups.setdefault((st.st_dev, st.st_ino), path)
             if first != path:
+                if not touch.replaced:
+                    raise Unrecordable(reason("hard-link", path=path))
                 return path, fx.HARD, touch.prior, first, None, False, None
         before_state = ex.state_of(path)
         state = self._content(path, st)
@@ -242,13 +260,6 @@ class Capture:
         ):
             return None
         return path, fx.DIR, touch.prior, plain_state(st), touch.set_mtime, not touch.replaced, xattrs
-
-    @staticmethod
-    def _settle_weak_fact(ex: Execution, path: bytes, st: os.stat_result | int) -> None:
-        """Say with which mode and owner an existing file would do as well as a missing one."""
-        key = (path, WRITABLE)
-        if key in ex.extras and not isinstance(st, int) and stat.S_ISREG(st.st_mode):
-            ex.extras[key] = (st.st_mode, st.st_uid, st.st_gid)
 
     # -- streams --------------------------------------------------------------------------------------------
 

@@ -25,6 +25,8 @@ PSEUDO = 10  # value: digest of the stable part of a file of /proc or /sys
 XATTR = 11  # value: digest of all extended attributes
 STDIN = 12  # value: (offset, digest) of a file, of a pipe (size, digest, ended, digest of its head); path b"0"
 DESCRIPTORS = 13  # value: numbers and kinds of the descriptors above 2 that were inherited; the path is b""
+LINK_META = 14  # value: (mode, uid, gid, mtime_ns) of a link that a program looked at which goes by times
+BEGINS = 15  # value: whether a file inherited as output stood at its begin; the path is the descriptor's number
 
 NAMES = {
     ABSENT: "absent",
@@ -41,6 +43,8 @@ NAMES = {
     XATTR: "xattr",
     STDIN: "stream",
     DESCRIPTORS: "descriptors",
+    LINK_META: "link",
+    BEGINS: "position",
 }
 
 #: Aspects of which a path keeps one, the strongest. ABSENT and TARGET are complete in themselves.

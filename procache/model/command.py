@@ -92,7 +92,7 @@ class EnvTables:
         """The table of a raw environment (``NAME=value`` entries in any order)."""
         table = self.known.get(raw)
         if table is None:
-            entries = tuple(sorted(filter(self.policy.counts, raw)))
+            entries = tuple(self.policy.counted(raw))
             table = EnvTable(entries, digests.of_bytes(b"\0".join(entries)).hex().encode())
             self.known[raw] = table
         return table

@@ -21,10 +21,11 @@ MISS, HIT, UNCACHEABLE = "miss", "hit", "uncacheable"
 class Touch:
     """A path that an execution changed: its type before, and what the change implies for a replay."""
 
-    __slots__ = ("prior", "set_mtime", "replaced", "xattrs")
+    __slots__ = ("prior", "links", "set_mtime", "replaced", "xattrs")
 
-    def __init__(self, prior: int) -> None:
+    def __init__(self, prior: int, links: int = 0) -> None:
         self.prior = prior  # type bits before the first change, 0 where nothing was there
+        self.links = links  # how many names a regular file had before
         self.set_mtime: int | None = None  # ns, where the program itself set the time last
         self.replaced = False  # the name was given to another file (rename, unlink, link)
         self.xattrs = False  # extended attributes were set or removed

@@ -11,6 +11,7 @@ import stat
 
 from procache.model import effects as fx
 from procache.model.aspects import (
+    BEGINS,
     CONTENT,
     DESCRIPTORS,
     DIGEST,
@@ -44,8 +45,11 @@ if TYPE_CHECKING:
         def further(self) -> tuple[bytes, ...]:
             """Numbers and kinds of the descriptors above 2 that the command would inherit."""
 
-        def files(self) -> frozenset[tuple[int, int]]:
-            """(device, inode) of the regular files among stdout and stderr."""
+        def begins(self, fd: int) -> bool:
+            """True when the file on ``fd`` stands at its begin."""
+
+        def files(self, fds: tuple[int, ...]) -> frozenset[tuple[int, int]]:
+            """(device, inode) of the regular files among these descriptors."""
 
 
 ALL = 1 << 30
@@ -69,8 +73,7 @@ def match(record: Record, world: World, streams: Streams, *, resume: bool = Fals
     """
     result = Match()
     difference: object
-    open_files = streams.files()
-    if open_files and (meeting := _meeting(record, world, open_files)):
+    if meeting := _meeting(record, world, streams):
         result.differences.append(reason("stream-is-file", path=meeting))
         if most == 1:
             return result
@@ -78,11 +81,11 @@ def match(record: Record, world: World, streams: Streams, *, resume: bool = Fals
     for fact in record.facts:
         path, aspect, value, _ = fact
         if aspect in _OF_STREAMS:
-            difference = _streams_differ(streams, aspect, value)
+            difference = _streams_differ(streams, path, aspect, value)
             fresh = fact
         else:
             st = world.look(path)
-            difference = _weak(aspect, value, st) if aspect in _WEAK else world.differs(fact, st)
+            difference = _weak(world, path, aspect, value, st) if aspect in _WEAK else world.differs(fact, st)
             if difference is not None and done is not None and done.excuses(fact, st):
                 difference = None
             fresh = fact if difference is not None else world.refreshed(fact, st)
@@ -97,30 +100,46 @@ def match(record: Record, world: World, streams: Streams, *, resume: bool = Fals
     return result
 
 
-def _streams_differ(streams: Streams, aspect: int, value: object) -> object:
+def _streams_differ(streams: Streams, path: bytes, aspect: int, value: object) -> object:
     """None when the descriptors are what a fact says, else what they are."""
     if aspect == STDIN and isinstance(value, tuple) and len(value) == 4:
         return None if streams.pipe(*value) else "other input"
+    if aspect == BEGINS:
+        begins = streams.begins(int(path))
+        return None if begins == value else "at its begin" if begins else "further on"
     now: object = streams.stdin() if aspect == STDIN else streams.further()
     return None if now == value else (now or "nothing")
 
 
-def _meeting(record: Record, world: World, files: frozenset[tuple[int, int]]) -> bytes:
-    """A path of the record that is also open as a standard stream: ``cat in >> in`` is not ``cat in >> out``."""
-    paths = [fact[0] for fact in record.facts if fact[1] in _OF_FILES] + [effect[fx.PATH] for effect in record.effects]
-    for path in paths:
-        st = world.look(path)
-        if not isinstance(st, int) and (st.st_dev, st.st_ino) in files:
-            return path
+def _meeting(record: Record, world: World, streams: Streams) -> bytes:
+    """A path of the record that is also open as a stream (``cat in >> in``), or that has other names."""
+    outputs, every = streams.files((1, 2)), streams.files((0, 1, 2))
+    read = every if record.stdin_end is not None else outputs
+    if read:
+        for path, aspect, _, _ in record.facts:
+            if aspect in _OF_FILES and _is_one_of(world.look(path), read):
+                return path
+    linked = {effect[fx.STATE] for effect in record.effects if effect[fx.KIND] == fx.HARD}
+    for effect in record.effects:
+        st = world.look(effect[fx.PATH])
+        if isinstance(st, int) or not stat.S_ISREG(st.st_mode):
+            continue
+        alone = effect[fx.KIND] != fx.HARD and effect[fx.PATH] not in linked
+        if (every and _is_one_of(st, every)) or (alone and st.st_nlink > 1):
+            return effect[fx.PATH]
     return b""
 
 
-_OF_STREAMS = frozenset((STDIN, DESCRIPTORS))
+def _is_one_of(st: os.stat_result | int, files: frozenset[tuple[int, int]]) -> bool:
+    return not isinstance(st, int) and (st.st_dev, st.st_ino) in files
+
+
+_OF_STREAMS = frozenset((STDIN, DESCRIPTORS, BEGINS))
 _OF_FILES = frozenset((CONTENT, META, WRITABLE))
 _WEAK = frozenset((WRITABLE, REPLACEABLE))
 
 
-def _weak(aspect: int, value: object, st: os.stat_result | int) -> object:
+def _weak(world: World, path: bytes, aspect: int, value: object, st: os.stat_result | int) -> object:
     """None when a path may be written over, or replaced, with the recorded outcome."""
     if isinstance(st, int):
         return None if st == errno.ENOENT else errno.errorcode.get(st, str(st))
@@ -129,7 +148,9 @@ def _weak(aspect: int, value: object, st: os.stat_result | int) -> object:
     if not stat.S_ISREG(st.st_mode):
         return "not a regular file"
     owner = (st.st_mode, st.st_uid, st.st_gid)
-    return None if value is None or value == owner else owner
+    if value is not None and value != owner:
+        return owner
+    return None if world.writable(path) else "not writable"
 
 
 class Done:

@@ -11,7 +11,7 @@ IGNORED_ENV = frozenset(
     _ OLDPWD SHLVL WINDOWID TERM_SESSION_ID TERM_PROGRAM TERM_PROGRAM_VERSION SSH_CLIENT SSH_CONNECTION
     SSH_TTY SSH_AUTH_SOCK SSH_AGENT_PID GPG_AGENT_INFO DBUS_SESSION_BUS_ADDRESS DISPLAY WAYLAND_DISPLAY XAUTHORITY
     DESKTOP_SESSION SESSION_MANAGER INVOCATION_ID JOURNAL_STREAM MANAGERPID TMUX TMUX_PANE STY WINDOW
-    MAKEFLAGS MFLAGS MAKELEVEL MAKE_TERMOUT MAKE_TERMERR PARALLEL PROCACHE_DIR
+    MFLAGS MAKELEVEL MAKE_TERMOUT MAKE_TERMERR PARALLEL PROCACHE_DIR
     SLURM_JOB_ID SLURM_JOBID SLURM_STEP_ID SLURM_STEPID SLURM_TASK_PID SLURM_SUBMIT_HOST SLURM_LAUNCH_NODE_IPADDR
     PBS_JOBID LSB_JOBID JOB_ID GITHUB_RUN_ID GITHUB_RUN_NUMBER CI_JOB_ID CI_PIPELINE_ID BUILD_ID BUILD_NUMBER BUILD_TAG
     """.split()
@@ -35,8 +35,10 @@ IGNORED_ENV_PREFIXES = (
 #: Programs whose result depends on modification times or link counts, so that these must be equal.
 MTIME_SENSITIVE = frozenset(
     b"""
-    make gmake ninja samu tar bsdtar gtar cpio pax rsync find fd ls dir vdir stat exa eza lsd git hg svn cp mv install
-    zip unzip 7z 7za touch newer du mtree cmake ctest scons waf bazel meson tup redo redo-ifchange snakemake nextflow
+    make gmake ninja gzip pigz bzip2 xz zstd lz4 compress diff diff3 sdiff pr ar ranlib jar javac patch
+    logrotate mksquashfs genisoimage xorriso samu tar bsdtar gtar cpio pax rsync find fd ls dir vdir stat exa
+    eza lsd git hg svn cp mv install zip unzip 7z 7za touch newer du mtree cmake ctest scons waf bazel meson
+    tup redo redo-ifchange snakemake nextflow
     """.split()
 )
 
@@ -87,7 +89,23 @@ class Policy:
         self.only_success = False
         self.max_variants = 16
 
+    def counted(self, raw: tuple[bytes, ...]) -> list[bytes]:
+        """The entries of an environment that are part of a command, without what means nothing in them, sorted."""
+        return sorted(plain for entry in raw if self.counts(entry) and (plain := without_job_server(entry)))
+
     def counts(self, entry: bytes) -> bool:
         """True when an environment entry (``NAME=value``) is part of a command."""
         name = entry.partition(b"=")[0]
         return name not in self.ignored_env and not name.startswith(self.ignored_env_prefixes)
+
+
+#: Words of MAKEFLAGS that say how many jobs run at once and by which descriptors they are counted.
+_JOB_WORDS = (b"-j", b"--jobserver", b"-l", b"--sync-mutex", b"--load-average", b"--jobs")
+
+
+def without_job_server(entry: bytes) -> bytes:
+    """``MAKEFLAGS`` without the number of jobs; b"" where nothing is left. Options like -n and -B stay: they count."""
+    if not entry.startswith(b"MAKEFLAGS="):
+        return entry
+    words = [word for word in entry[10:].split(b" ") if word and not word.startswith(_JOB_WORDS)]
+    return b"MAKEFLAGS=" + b" ".join(words) if words else b""

@@ -16,7 +16,7 @@ MISSES = {
     "refresh": "--refresh was asked for",
     "fact-differs": "{path}: {aspect} differs (recorded {recorded}, now {current})",
     "command-differs": "{aspect} differs (recorded {recorded}, now {current})",
-    "stream-is-file": "{path} is an input or output, and also open as a standard stream",
+    "stream-is-file": "{path} is an input or output, and also open as a standard stream or under other names",
     "replay-failed": "a stored result could not be put in place: {detail}",
     "blob-missing": "a stored output is no longer in the store: {path}",
     "entry-unusable": "the call could not be rewritten here: {detail}",

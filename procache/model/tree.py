@@ -13,8 +13,10 @@ import stat
 
 from procache.model.aspects import (
     CONTENT,
+    LINK_META,
     LISTING,
     META,
+    NLINK,
     OWNER,
     PSEUDO,
     REPLACEABLE,
@@ -38,16 +40,19 @@ if TYPE_CHECKING:
 
     Look = os.stat_result | int
 
+_NOTHING = object()
 _IS_FOLDER = (TYPE, stat.S_IFDIR, False)
 
 
 class Tree:
     """Applies events to executions. ``world`` answers what a path holds now."""
 
-    __slots__ = ("world", "writers", "holds_open")
+    __slots__ = ("world", "writers", "holds_open", "touches")
 
     def __init__(self, world: World) -> None:
         self.world = world
+        #: how many changes were announced so far
+        self.touches = 0
         #: tells whether an execution has a path open at this moment; without a kernel to ask, it may
         self.holds_open: Callable[[Execution, bytes], bool] = lambda ex, path: True
         #: path -> executions still alive that changed it themselves (not through descendants)
@@ -69,6 +74,9 @@ class Tree:
         while node is not None:
             known = node.states.get(path)
             if known is not None and STRENGTH[known[0]] >= wanted and (known[2] or not timed):
+                if aspect != META or known[0] != CONTENT or known[1][NLINK]:  # type: ignore[index]
+                    return
+                self._count_links(ex, path, st)
                 return
             if path in node.touched or (node.made and _inside(path, node.made)):
                 return
@@ -76,12 +84,24 @@ class Tree:
                 answer = self._answer(ex, path, aspect, st)
                 if answer is None:
                     return
+                if timed and answer[0] == CONTENT and not isinstance(st, int):
+                    answer = (CONTENT, with_links(answer[1], st.st_nlink))
             own = answer if answer[0] != META or path not in node.touched_in else folder_only(answer[1])
             if known is not None:
                 self._learn_more(node, path, known, own, timed)
             else:
                 node.states[path] = (own[0], own[1], timed)
             node = node.parent
+        if timed and answer is not None and answer[0] == TARGET:
+            self.look_extra(ex, path, LINK_META)
+
+    @staticmethod
+    def _count_links(ex: Execution, path: bytes, st: Look) -> None:
+        """A file that was opened is stat'ed now: the number of its links becomes a part of the fact."""
+        for node in ex.chain():
+            known = node.states.get(path)
+            if known is not None and known[0] == CONTENT and not isinstance(st, int):
+                node.states[path] = (CONTENT, with_links(known[1], st.st_nlink), known[2])
 
     def _answer(self, ex: Execution, path: bytes, aspect: int, st: Look) -> tuple[int, object] | None:
         try:
@@ -99,7 +119,9 @@ class Tree:
         """Replace a fact by a stronger one, if both were seen of the same, unchanged thing."""
         if not self.world.unchanged(known[0], path, known[1]):
             node.taint(reason("changed-outside", path=path))
-        stronger = answer if STRENGTH[answer[0]] > STRENGTH[known[0]] else known
+        stronger = answer if STRENGTH[answer[0]] > STRENGTH[known[0]] else known[:2]
+        if known[0] == META and stronger[0] == CONTENT:
+            stronger = (CONTENT, with_links(stronger[1], known[1][NLINK]))  # type: ignore[index]
         node.states[path] = (stronger[0], stronger[1], known[2] or timed)
 
     def look_at_way(self, ex: Execution, way: object, folders: Iterable[bytes], links: Iterable[bytes]) -> None:
@@ -134,7 +156,9 @@ class Tree:
         key = (path, LISTING)
         entries: dict[bytes, int] | None = None
         for node in ex.chain():
-            if key in node.extras or path in node.touched or (node.made and _inside(path, node.made)):
+            if key in node.extras or path in node.made or (node.made and _inside(path, node.made)):
+                return
+            if path in node.touched and node.touched[path].replaced:
                 return
             if entries is None:
                 try:
@@ -148,7 +172,7 @@ class Tree:
         """``ex`` looks at a PSEUDO, XATTR or FS aspect; ``value`` where it is already known."""
         key = (path, aspect)
         for node in ex.chain():
-            if key in node.extras or (aspect != PSEUDO and path in node.touched):
+            if key in node.extras or (aspect != PSEUDO and is_own(node, path)):
                 return
             if value is None:
                 value = self.world.extra(aspect, path)
@@ -171,10 +195,12 @@ class Tree:
         ``skipped``: by a child of ``ex`` that was skipped, and so has ended already.
         """
         prior = 0 if type(st) is int else stat.S_IFMT(st.st_mode)  # type: ignore[union-attr]
+        links = st.st_nlink if prior == stat.S_IFREG else 0  # type: ignore[union-attr]
+        self.touches += 1
         for node in ex.chain():
             touch = node.touched.get(path)
             if touch is None:
-                touch = node.touched[path] = Touch(prior)
+                touch = node.touched[path] = Touch(prior, links)
                 folder, _, name = path.rpartition(b"/")
                 node.touched_in.setdefault(folder or b"/", []).append(name)
             touch.set_mtime = set_mtime
@@ -193,13 +219,25 @@ class Tree:
         if type(st) is not int and not stat.S_ISREG(st.st_mode):  # type: ignore[union-attr]
             return self.look(ex, path, TYPE, st)
         for node in ex.chain():
-            if path in node.touched or (node.made and _inside(path, node.made)) or path in node.states:
+            if path in node.touched or (node.made and _inside(path, node.made)):
                 continue
-            if same_owner:
-                node.extras[(path, WRITABLE)] = None
-            else:
-                node.states[path] = (OWNER, (st.st_mode, st.st_uid, st.st_gid), False)  # type: ignore[union-attr]
+            known = node.states.get(path)
+            if known is not None and known[0] != TYPE:
+                continue
+            owner = None if isinstance(st, int) else (st.st_mode, st.st_uid, st.st_gid)
+            if known is None and same_owner:
+                node.extras[(path, WRITABLE)] = owner  # where nothing is there, ``created`` will say
+            elif owner is not None:
+                node.states[path] = (OWNER, owner, known is not None and known[2])
         self.touch(ex, path, st)
+
+    def created(self, ex: Execution, path: bytes, st: Look) -> None:
+        """``path``, which was not there, was made by opening it: an existing file just like it would have done."""
+        if isinstance(st, int):
+            return
+        for node in ex.chain():
+            if node.extras.get((path, WRITABLE), _NOTHING) is None:
+                node.extras[(path, WRITABLE)] = (st.st_mode, st.st_uid, st.st_gid)
 
     def write_into(self, ex: Execution, path: bytes, st: Look, *, set_mtime: int | None = None) -> None:
         """``ex`` changes a part of what is at ``path``, or creates it: all of it is an input."""
@@ -222,6 +260,8 @@ class Tree:
             return
         if folder:
             self.look_listing(ex, path)
+            if self.world.entries(path):
+                return  # it is not empty, and stays
             for node in ex.chain():
                 node.made.discard(path)
         self.touch(ex, path, st, replaced=True)
@@ -235,8 +275,8 @@ class Tree:
             return
         if exchange:
             self._look_whole(ex, new, new_st)
-        else:
-            self._give_way(ex, new, new_st)
+        elif not self._gives_way(ex, old_st, new, new_st):
+            return
         self._move_tree(ex, old, old_st, new)
         if exchange and type(new_st) is not int:
             self._move_tree(ex, new, new_st, old)
@@ -260,12 +300,27 @@ class Tree:
             if exchange:
                 node.touched[old].set_mtime, node.touched[old].xattrs = of_new
 
-    def _give_way(self, ex: Execution, new: bytes, new_st: Look) -> None:
-        if type(new_st) is not int and stat.S_ISDIR(new_st.st_mode):  # type: ignore[union-attr]
+    def _gives_way(self, ex: Execution, old_st: Look, new: bytes, new_st: Look) -> bool:
+        """True when ``new`` can be replaced: nothing, a file by a file, or an empty folder by a folder."""
+        folder = is_folder(old_st)
+        if isinstance(new_st, int):
+            if folder or new_st != errno.ENOENT:
+                self.look(ex, new, TYPE, new_st)
+            else:
+                self._replaceable(ex, new)
+            return new_st == errno.ENOENT
+        if folder != is_folder(new_st):
             self.look(ex, new, TYPE, new_st)
-            return self.look_listing(ex, new)
-        if type(new_st) is int and new_st != errno.ENOENT:
-            return self.look(ex, new, TYPE, new_st)
+            return False
+        if not folder:
+            self._replaceable(ex, new)
+            return True
+        self.look(ex, new, TYPE, new_st)
+        self.look_listing(ex, new)
+        return not self.world.entries(new)
+
+    @staticmethod
+    def _replaceable(ex: Execution, new: bytes) -> None:
         for node in ex.chain():
             if path_is_new(node, new):
                 node.extras[(new, REPLACEABLE)] = None
@@ -374,12 +429,14 @@ class Tree:
         if aspect == LISTING:
             return self.look_listing(ex, path)
         for node in ex.chain():
-            if (path, aspect) in node.extras or (aspect != PSEUDO and path in node.touched):
+            if (path, aspect) in node.extras or (aspect != PSEUDO and is_own(node, path)):
                 return
-            if aspect not in (WRITABLE, REPLACEABLE):
+            if aspect not in (WRITABLE, REPLACEABLE) or path_is_new(node, path):
                 node.extras[(path, aspect)] = value
-            elif path_is_new(node, path):
-                node.extras[(path, aspect)] = None
+            elif (
+                aspect == WRITABLE and path not in node.touched and path in node.states and node.states[path][0] == TYPE
+            ):
+                self.look(node, path, OWNER, self.world.look(path))
 
 
 def folder_only(value: object) -> tuple[int, object]:
@@ -388,14 +445,31 @@ def folder_only(value: object) -> tuple[int, object]:
     return OWNER, value[:3]
 
 
+def with_links(state: object, links: int) -> tuple[object, ...]:
+    """A file's state with the number of its links, for a program that has looked at it."""
+    assert isinstance(state, tuple)
+    return (*state[:NLINK], links, *state[NLINK + 1 :])
+
+
+def is_folder(st: Look) -> bool:
+    """True when a look found a folder."""
+    return not isinstance(st, int) and stat.S_ISDIR(st.st_mode)
+
+
+def is_own(node: Execution, path: bytes) -> bool:
+    """True when what is at ``path`` now, attributes included, is the work of ``node``."""
+    touch = node.touched.get(path)
+    return touch is not None and (touch.replaced or touch.xattrs)
+
+
 def carried_by(node: Execution, path: bytes, st: Look) -> tuple[int | None, bool]:
     """(time set, attributes set) that go with a file when it is renamed."""
     touch = node.touched.get(path)
     if touch is not None:
         return touch.set_mtime, touch.xattrs
-    if type(st) is int or not stat.S_ISREG(st.st_mode):  # type: ignore[union-attr]
+    if isinstance(st, int) or stat.S_ISLNK(st.st_mode):
         return None, False
-    return st.st_mtime_ns, True  # type: ignore[union-attr]
+    return st.st_mtime_ns, True
 
 
 def path_is_new(node: Execution, path: bytes) -> bool:

@@ -12,7 +12,7 @@ import stat
 
 from procache import digests
 from procache.model import effects as fx
-from procache.model.aspects import DIGEST, GID, MODE, SIZE, UID, ChangedWhileReading, State
+from procache.model.aspects import DIGEST, GID, MODE, MTIME, SIZE, UID, ChangedWhileReading, State
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Replay:
     def stage(self) -> None:
         """Prepare everything. Raises ReplayFailed, with nothing changed."""
         try:
-            for effect in self.effects:
+            for effect in sorted(self.effects, key=_written_at):
                 self._stage(effect)
         except (OSError, ReplayFailed) as error:
             self.abandon()
@@ -81,7 +81,7 @@ class Replay:
                 raise ReplayFailed(f"{os.fsdecode(path)} is not there")
             self.touched_up.append(effect)
         elif not absent and stat.S_IFMT(st.st_mode) == effect_type(effect):  # type: ignore[union-attr]
-            if kind == fx.LINK and os.readlink(path) != effect[fx.STATE]:
+            if kind == fx.LINK and (os.readlink(path) != effect[fx.STATE] or effect[fx.SET_MTIME] is not None):
                 self.removed.append(effect)
                 self.made.append(effect)
             elif kind != fx.LINK:
@@ -101,7 +101,8 @@ class Replay:
                 return
             if stat.S_ISDIR(st.st_mode):
                 self.removed.append(effect)
-            in_place = effect[fx.IN_PLACE] and stat.S_ISREG(st.st_mode) and st.st_nlink > 1
+            has_more = stat.S_ISREG(st.st_mode) and (st.st_nlink > 1 or bool(os.listxattr(path, follow_symlinks=False)))
+            in_place = effect[fx.IN_PLACE] and has_more
         temporary = self._temporary(path)
         staged = Staged(temporary, path, in_place, effect[fx.SET_MTIME])
         self.staged.append(staged)
@@ -174,6 +175,12 @@ class Replay:
                 touch_up(effect)
         finally:
             self.abandon()
+
+
+def _written_at(effect: Effect) -> int:
+    """When the recorded run wrote a file last: what is restored keeps that order in its times."""
+    state = effect[fx.STATE]
+    return state[MTIME] if effect[fx.KIND] == fx.FILE and isinstance(state, tuple) else 0
 
 
 def _path(effect: Effect) -> bytes:
@@ -279,7 +286,8 @@ def touch_up(effect: Effect) -> None:
     assert isinstance(state, tuple)
     st = os.lstat(path)
     if (st.st_uid, st.st_gid) != (state[UID], state[GID]):
-        os.chown(path, state[UID], state[GID], follow_symlinks=False)
+        os.chown(path, state[UID], state[GID], follow_symlinks=False)  # which may clear bits of the mode
+        st = os.lstat(path)
     if st.st_mode != state[MODE]:
         os.chmod(path, stat.S_IMODE(state[MODE]))
     set_xattrs(path, effect[fx.XATTRS])

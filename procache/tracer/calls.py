@@ -73,7 +73,7 @@ class PathCalls(ReadCalls):
         """Forget remembered walks where a folder or link is about to get another name or none."""
         for st in states:
             if not isinstance(st, int) and not stat.S_ISREG(st.st_mode):
-                self.resolver.forget()
+                self.forget_names()
 
     def rename(self, t: Tracee, args: Args, spec: Spec) -> None:
         """rename, renameat2: (olddirfd, old, newdirfd, new, flags)."""

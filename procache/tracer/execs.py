@@ -281,6 +281,8 @@ class Execs:
         program = pending.command.program
         ex.timed = program in self.policy.mtime_sensitive
         ex.timed_stats = program in self.policy.timed_stats
+        if ex.timed and pending.command.streams[0] == b"file":
+            self.streams.receive(t, (0,))  # it may tell of its stdin without reading it
         if program in self.policy.never_cached:
             pending.taints.append(reason("never-cache", detail=program))
         for why in pending.taints:
@@ -299,7 +301,7 @@ class Execs:
         if {fd: (st.st_dev, st.st_ino) for fd, st in files.items()} != ex.inherited:
             pending.taints.append(reason("inherited-descriptor", detail="0 to 2, closed by the exec"))
         others = surviving(t)
-        ex.further = further_kinds(others)
+        ex.further = further_kinds(t, others)
         for fd, st in others.items():
             if stat.S_ISDIR(st.st_mode):
                 continue

@@ -14,7 +14,7 @@ from procache.model.aspects import ChangedWhileReading
 from procache.pipeinput import HEAD
 from procache.tracer import arch
 from procache.tracer.tracee import Tracee
-from procache.world.pseudo import file_mode, stream_kind
+from procache.world.pseudo import file_mode, further_kind, stream_kind, with_sharing
 from procache.world.states import Memo
 from procache.world.terminals import window_size
 
@@ -120,14 +120,18 @@ class TraceeStreams:
         """A pipe inside the tree cannot be looked into: whoever fills it may wait for its reader."""
         return False
 
-    def files(self) -> frozenset[tuple[int, int]]:
-        """(device, inode) of the regular files among stdout and stderr."""
-        found = [self.tracee.stat_descriptor(fd) for fd in (1, 2)]
+    def begins(self, fd: int) -> bool:
+        """True when the file on ``fd`` stands at its begin."""
+        return self.tracee.offset(fd) == 0
+
+    def files(self, fds: tuple[int, ...]) -> frozenset[tuple[int, int]]:
+        """(device, inode) of the regular files among these descriptors."""
+        found = [self.tracee.stat_descriptor(fd) for fd in fds]
         return frozenset((st.st_dev, st.st_ino) for st in found if st is not None and stat.S_ISREG(st.st_mode))
 
     def further(self) -> tuple[bytes, ...]:
         """Numbers and kinds of the descriptors above 2 that the exec would hand on."""
-        return further_kinds(further(self.tracee))
+        return further_kinds(self.tracee, further(self.tracee))
 
 
 class Inherited:
@@ -143,12 +147,12 @@ class Inherited:
             kinds.append(b"closed" if st is None else self._kind(t, fd, st))
             if st is not None:
                 self.files[fd] = (st.st_dev, st.st_ino)
-        self.kinds = tuple(kinds)
+        self.kinds = with_sharing(kinds, self.files)
 
     @staticmethod
     def _kind(t: Tracee, fd: int, st: os.stat_result) -> bytes:
         kind = stream_kind(st)
-        if kind == b"file":
+        if kind == b"file" and fd:
             return kind + file_mode(open_flags(t, fd))
         if kind == b"terminal":
             return kind + window_size(b"/proc/%d/fd/%d" % (t.tid, fd))
@@ -210,6 +214,6 @@ def surviving(t: Tracee) -> dict[int, os.stat_result]:
     return found
 
 
-def further_kinds(found: dict[int, os.stat_result]) -> tuple[bytes, ...]:
+def further_kinds(t: Tracee, found: dict[int, os.stat_result]) -> tuple[bytes, ...]:
     """Numbers and kinds of descriptors, as a fact."""
-    return tuple(b"%d:%b" % (fd, stream_kind(found[fd])) for fd in sorted(found))
+    return tuple(further_kind(fd, found[fd], t.descriptor(fd)) for fd in sorted(found))

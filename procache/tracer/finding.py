@@ -11,6 +11,8 @@ from procache.world.paths import Found, Resolver, Walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from procache.model.execution import Execution
     from procache.model.tree import Tree
     from procache.tracer.near import Near
@@ -44,10 +46,11 @@ MAX_ERRNO = 512
 class Finding:
     """What all handlers of path-carrying calls share."""
 
-    __slots__ = ("tree", "resolver", "near", "streams")
+    __slots__ = ("tree", "resolver", "near", "streams", "tracees")
 
-    def __init__(self, tree: Tree, resolver: Resolver, near: Near) -> None:
+    def __init__(self, tree: Tree, resolver: Resolver, near: Near, tracees: dict[int, Tracee]) -> None:
         self.tree = tree
+        self.tracees = tracees
         self.near = near
         self.resolver = resolver
         self.streams: StreamCalls
@@ -90,9 +93,10 @@ class Finding:
         parts = found.path.split(b"/", 4)
         if len(parts) < 4 or parts[2] not in own_ids(t) or (not follow and len(parts) < 5):
             return found
-        if parts[3] == b"fd" and len(parts) == 5 and follow:
-            target = t.descriptor(int(parts[4])) if parts[4].isdigit() else b""
-            return self.find_path(t, target, follow=True) if target.startswith(b"/") else found
+        if parts[3] == b"fd" and len(parts) == 5:
+            number, slash, rest = parts[4].partition(b"/")
+            target = t.descriptor(int(number)) if number.isdigit() and (follow or slash) else b""
+            return self.find_path(t, target + slash + rest, follow=follow) if target.startswith(b"/") else found
         if parts[3] in (b"cwd", b"root", b"exe"):
             link = os.readlink(b"/proc/%d/%b" % (t.process.tgid, parts[3]))
             return self.find_path(t, link + b"/" + parts[4] if len(parts) == 5 else link, follow=follow)
@@ -109,10 +113,30 @@ class Finding:
             return None
         return path, self.tree.world.look(path)
 
-    def changed(self, t: Tracee, result: int) -> None:
-        """A changing call has returned. Why it failed is a fact already, or it may pass: a full disk, say."""
-        if -MAX_ERRNO < result < 0 and -result not in EXPLAINED:
-            self.tree.taint(t.ex, reason("failed-change", detail=errno.errorcode.get(-result, str(-result))))
+    def watch_change(self, t: Tracee, handle: Callable[[], object]) -> None:
+        """Handle a changing call and see whether it succeeds.
+
+        Where it fails, why is a fact already, or it may pass (a full disk, say); and what was announced as
+        changed is not: in either case the execution is not to be recorded.
+        """
+        before = self.tree.touches
+        handle()
+        touched = self.tree.touches != before
+        then = t.at_exit
+
+        def changed(t: Tracee, result: int) -> None:
+            if -MAX_ERRNO < result < 0 and (touched or -result not in EXPLAINED):
+                self.tree.taint(t.ex, reason("failed-change", detail=errno.errorcode.get(-result, str(-result))))
+            elif then is not None:
+                then(t, result)
+
+        t.at_exit = changed
+
+    def forget_names(self) -> None:
+        """A folder or link gets another name or none: what was remembered of paths may be wrong now."""
+        self.resolver.forget()
+        for t in self.tracees.values():
+            t.process.cwd = None
 
 
 #: The tracer's own process id, as a name below /proc.

@@ -32,6 +32,7 @@ from ptrace.binding.func import (
 
 from procache.tracer import arch, signals, table
 from procache.tracer.tracee import Process, Tracee, Unreadable
+from procache.world import inherited
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class Loop:
         #: first stops that came before the fork event that explains them
         self.early: set[int] = set()
         #: processes of ours that write output for a skipped tracee
-        self.helpers: dict[int, Tracee] = {}
+        self.helpers: dict[int, tuple[Tracee, int]] = {}
         #: wait statuses that were taken elsewhere
         self.postponed: list[tuple[int, int, object]] = []
         self.root = 0
@@ -179,12 +180,14 @@ class Loop:
         """The tracee was skipped: make it exit, at once or when its output is written."""
         skip = self.execs.skip
         if skip.helper:
-            self.helpers[skip.helper] = t
+            self.helpers[skip.helper] = (t, skip.status)
         else:
             self._exit(t, skip.status)
 
     def _exit(self, t: Tracee, status: int) -> None:
         arch.fetch(t.tid)
+        if status < 0 and ignores(t.tid, -status):
+            status = 1  # its write would have failed instead, and it would have said so
         if status < 0:
             arch.become("tgkill", t.process.tgid, t.tid, -status)
         else:
@@ -280,7 +283,7 @@ class Loop:
         """PTRACE_EVENT_STOP: the first stop of a child, or a group-stop by job control."""
         if number in _GROUP_STOPS and not t.starting:
             ptrace(PTRACE_LISTEN, t.tid, 0, 0)
-            if t.tid == self.root:
+            if t.tid == self.root and number != signal.SIGSTOP:
                 os.kill(os.getpid(), signal.SIGSTOP)  # the shell that started us is to see the job stop
             return
         t.starting = False
@@ -291,7 +294,7 @@ class Loop:
     def _end(self, pid: int, status: int, usage: object) -> None:
         helped = self.helpers.pop(pid, None)
         if helped is not None:
-            return self._exit(helped, -13 if status else self.execs.skip.status)
+            return self._exit(helped[0], -signal.SIGPIPE if status else helped[1])
         t = self.tracees.pop(pid, None)
         self.early.discard(pid)
         if t is None:
@@ -344,6 +347,12 @@ class Loop:
         return False
 
 
+def ignores(tid: int, number: int) -> bool:
+    """True when a thread ignores or blocks a signal."""
+    fields = dict(zip(inherited.FIELDS, inherited.status_fields(inherited.read_status(tid)), strict=True))
+    return bool((int(fields[b"SigIgn"], 16) | int(fields[b"SigBlk"], 16)) >> (number - 1) & 1)
+
+
 def _has_open(tid: int, wanted: os.stat_result) -> bool:
     try:
         for name in os.listdir(f"/proc/{tid}/fd"):
@@ -374,8 +383,7 @@ def dispatch(paths: PathCalls, streams: StreamCalls, processes: ProcessCalls, ex
 
 def _changing(handler: Callable[..., object], spec: object, paths: PathCalls) -> Handler:
     def handle(t: Tracee, args: tuple[int, ...]) -> None:
-        handler(t, args, spec)
-        t.at_exit = t.at_exit or paths.changed
+        paths.watch_change(t, lambda: handler(t, args, spec))
 
     return handle
 

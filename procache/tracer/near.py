@@ -12,8 +12,10 @@ it in /proc), or sets it, it gets back the affinity that it would have.
 
 from __future__ import annotations
 
+import _thread
 import os
-import signal
+import threading
+import time
 
 from ptrace.ctypes_libc import libc
 
@@ -35,11 +37,13 @@ MOST = 12
 class Near:
     """The affinity of the tracer and its tracees. ``tracees`` is the loop's table."""
 
-    __slots__ = ("allowed", "tracees", "together", "calm", "cpu", "waited", "enabled", "moved")
+    __slots__ = ("allowed", "tracees", "together", "calm", "cpu", "waited", "enabled", "moved", "tracer")
 
     def __init__(self, tracees: dict[int, Tracee]) -> None:
         self.allowed = os.sched_getaffinity(0)
         self.tracees = tracees
+        #: the thread that traces; the timer is another one
+        self.tracer = threading.get_native_id()
         self.enabled = len(self.allowed) > 1
         self.together = False
         self.calm = 0
@@ -51,15 +55,20 @@ class Near:
         """Begin: the root was seized and waits for its start."""
         if not self.enabled:
             return
-        signal.signal(signal.SIGALRM, lambda number, frame: self._tick())
-        signal.setitimer(signal.ITIMER_REAL, PERIOD, PERIOD)
         self._gather()
+        _thread.start_new_thread(self._serve, ())
+
+    def _serve(self) -> None:
+        while self.enabled:
+            time.sleep(PERIOD)
+            if self.enabled:
+                self._tick()
 
     def stop(self) -> None:
         """End: the tracer may run anywhere again."""
         if self.enabled:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            self._set(0, self.allowed)
+            self.enabled = False
+            self._set(self.tracer, self.allowed)
 
     def release(self, process: Process) -> None:
         """Give a process its own affinity back, for good: it has threads, or is about to ask or set it."""
@@ -91,7 +100,7 @@ class Near:
         self._everywhere(self.allowed)
 
     def _everywhere(self, cpus: set[int]) -> None:
-        self._set(0, cpus)
+        self._set(self.tracer, cpus)
         for t in list(self.tracees.values()):
             if not t.process.free:
                 self._set(t.tid, cpus)
@@ -136,7 +145,7 @@ class Near:
     def _crowded(self) -> bool:
         """True when something else wants this CPU: the tracer had to wait for it."""
         try:
-            with open("/proc/self/schedstat", "rb", buffering=0) as file:
+            with open(f"/proc/self/task/{self.tracer}/schedstat", "rb", buffering=0) as file:
                 waited = int(file.read(128).split()[1])
         except (OSError, IndexError, ValueError):
             return False

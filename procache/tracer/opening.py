@@ -9,6 +9,7 @@ import struct
 from procache.model.aspects import CONTENT, META, OWNER, PSEUDO, TYPE
 from procache.model.reasons import reason
 from procache.tracer.finding import OWN_PID, Args, Finding, own_ids, own_path
+from procache.tracer.streamcalls import TERMINAL
 from procache.tracer.tracee import Tracee
 from procache.world import inherited, pseudo
 from procache.world.paths import Found
@@ -69,16 +70,21 @@ class OpenCalls(Finding):
         writes = flags & O_ACCMODE or flags & O_TRUNC
         if flags & O_PATH or (absent and not flags & O_CREAT):
             return self.tree.look(ex, name, META, st)
-        if flags & (O_CREAT | O_EXCL) == O_CREAT | O_EXCL:
-            t.at_exit = self.changed
-            return self.tree.create(ex, name, st)
-        if not writes and not absent:
+        if not writes and not absent and flags & (O_CREAT | O_EXCL) != O_CREAT | O_EXCL:
             if name.startswith(b"/sys/"):
                 return self.tree.look_extra(ex, name, PSEUDO)
             return self.tree.look(ex, name, CONTENT, st)
-        t.at_exit = self.changed
+        self.watch_change(t, lambda: self._open_to_write(t, name, st, flags, mode))
+        return None
+
+    def _open_to_write(self, t: Tracee, name: bytes, st: os.stat_result | int, flags: int, mode: int) -> None:
+        ex, absent = t.ex, isinstance(st, int)
+        if flags & (O_CREAT | O_EXCL) == O_CREAT | O_EXCL:
+            return self.tree.create(ex, name, st)
         if flags & O_TRUNC:
             same = absent or (bool(flags & O_CREAT) and as_created(t, st, mode))  # type: ignore[arg-type]
+            if absent:
+                t.at_exit = lambda t, result: self.tree.created(t.ex, name, self.tree.world.look(name))
             return self.tree.write_over(ex, name, st, same_owner=same)
         if not absent and ex_owns(ex, name):
             return self.tree.touch(ex, name, st)
@@ -92,8 +98,18 @@ class OpenCalls(Finding):
                 if name not in node.touched:
                     node.taint(reason("reads-stream", detail=name))
             return
+        if name == b"/dev/tty":
+            return self._open_terminal(t, st)
         if not stat.S_ISSOCK(st.st_mode):
             self.tree.taint(t.ex, reason("device", path=name))
+
+    def _open_terminal(self, t: Tracee, st: os.stat_result) -> None:
+        """Whether there is a controlling terminal is a fact (every bash asks); reading or writing it taints."""
+        self.tree.look_extra(t.ex, b"/dev/tty", PSEUDO)
+        nodes = t.ex.chain()
+        for node in nodes:
+            node.inherited[TERMINAL] = (st.st_dev, st.st_ino)
+        self.streams.follow_result(t, nodes)
 
     def _open_pseudo(self, t: Tracee, found: Found, flags: int) -> None:
         path, own = found.path, own_ids(t)

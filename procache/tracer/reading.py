@@ -42,8 +42,8 @@ class ReadCalls(OpenCalls):
 
     def _look(self, t: Tracee, args: Args, spec: Spec, aspect: int, *, follow: bool, link: bool = False) -> None:
         found = self.find(t, args, spec[0], spec[1], follow=follow)
-        if found is None or found.path.startswith(b"/proc"):
-            return self._look_pseudo(t, found)
+        if found is None or (found.path + b"/").startswith(b"/proc/"):
+            return self._look_pseudo(t, found, link)
         if found.blocked:
             aspect = TYPE
         if link and not isinstance(found.st, int) and stat.S_ISLNK(found.st.st_mode):
@@ -52,10 +52,13 @@ class ReadCalls(OpenCalls):
             aspect = OWNER  # a shell compares its folder with $PWD when it starts; that its time changed means nothing
         self.tree.look(t.ex, found.path, aspect, found.st)
 
-    def _look_pseudo(self, t: Tracee, found: Found | None) -> None:
+    def _look_pseudo(self, t: Tracee, found: Found | None, link: bool) -> None:
         """stat of /proc entries says only whether they exist; of another process's, that it lives."""
         if found is None:
             return
+        parts = found.path.split(b"/")
+        if link and len(parts) == 5 and parts[3] == b"fd" and parts[4].isdigit():
+            self.streams.taint(self.streams.inheriting(t, int(parts[4]))[0], "stream-escapes", "readlink")
         first = found.path.split(b"/", 3)[2:3]
         if first and first[0].isdigit() and first[0] not in own_ids(t):
             self.tree.taint(t.ex, reason("pseudo-file", path=found.path))
@@ -72,7 +75,7 @@ class ReadCalls(OpenCalls):
     def getdents(self, t: Tracee, args: Args, spec: Spec) -> None:
         """getdents: the folder's entries."""
         path = t.descriptor(signed(args[0]))
-        if path.startswith(b"/proc"):
+        if (path + b"/").startswith(b"/proc/"):
             own = path.split(b"/", 3)[2:3]
             if not own or (own[0] not in own_ids(t) and not path.startswith(b"/proc/sys")):
                 self.tree.taint(t.ex, reason("pseudo-file", path=path))
@@ -97,7 +100,7 @@ class ReadCalls(OpenCalls):
     def xattr(self, t: Tracee, args: Args, spec: Spec, *, follow: bool = True) -> None:
         """getxattr, listxattr: all attributes of the file count."""
         found = self.find(t, args, spec[0], spec[1], follow=follow)
-        if found is None or found.path.startswith(b"/proc"):
+        if found is None or (found.path + b"/").startswith(b"/proc/"):
             return
         self.tree.look(t.ex, found.path, TYPE, found.st)
         if not isinstance(found.st, int):

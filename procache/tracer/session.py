@@ -69,7 +69,7 @@ def assemble(front: Front, options: RunOptions, writer: Writer, misses: list[Rea
     tree = Tree(front.world)
     tracees: dict[int, Tracee] = {}
     near = Near(tracees)
-    paths = PathCalls(tree, Resolver(), near)
+    paths = PathCalls(tree, Resolver(), near, tracees)
     postponed: list[tuple[int, int, object]] = []
     watcher = Watcher(lambda *status: postponed.append(status))
     streams = StreamCalls(front.world.memo, front.layout.tmp, watcher)

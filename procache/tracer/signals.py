@@ -16,7 +16,33 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-AWAITED = frozenset((signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP))
+#: Signals that a terminal or the end of a session sends to a whole group.
+_TO_ALL = frozenset((signal.SIGINT, signal.SIGQUIT, signal.SIGHUP))
+#: Signals that are procache's own business: they cannot be caught, are faults, or belong to its children and writes.
+_OWN = frozenset(
+    (
+        signal.SIGKILL,
+        signal.SIGSTOP,
+        signal.SIGCONT,
+        signal.SIGCHLD,
+        signal.SIGPIPE,
+        signal.SIGALRM,
+        signal.SIGSEGV,
+        signal.SIGBUS,
+        signal.SIGFPE,
+        signal.SIGILL,
+        signal.SIGTRAP,
+        signal.SIGABRT,
+        signal.SIGSYS,
+        signal.SIGTSTP,
+        signal.SIGTTIN,
+        signal.SIGTTOU,
+        signal.SIGXFSZ,
+        signal.SIGXCPU,
+    )
+)
+_ENDING = _TO_ALL | {signal.SIGTERM}
+AWAITED = frozenset(signal.valid_signals()) - _OWN
 #: Job control acts on the command; procache follows it into the stop (``Loop._stopped``).
 _JOB_CONTROL = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 #: Signals that Python ignores in itself; the command gets the default back (as subprocess does).
@@ -61,11 +87,11 @@ def _serve(root: int, everybody: Callable[[], list[int]]) -> None:
         info = signal.sigwaitinfo(AWAITED)
         if info.si_code == _SI_KERNEL:
             continue
-        received += 1
+        received += info.si_signo in _ENDING
         if received > 2:
             os._exit(128 + info.si_signo)  # tracees die with their tracer
         passed.append(info.si_signo)
-        for pid in [root] if info.si_signo == signal.SIGTERM else everybody():
+        for pid in everybody() if info.si_signo in _TO_ALL else [root]:
             try:
                 os.kill(pid, info.si_signo)
             except ProcessLookupError:

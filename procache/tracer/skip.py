@@ -10,8 +10,9 @@ import os
 import stat
 
 from procache.model import effects as fx
-from procache.model.aspects import DESCRIPTORS, STDIN, ChangedWhileReading, Fact
+from procache.model.aspects import BEGINS, DESCRIPTORS, STDIN, ChangedWhileReading, Fact
 from procache.model.reasons import reason
+from procache.model.tree import is_folder
 from procache.replay import streams as out
 from procache.replay.apply import Replay, ReplayFailed
 from procache.tracer.fds import StdinLook, share
@@ -73,9 +74,11 @@ class Skip:
 
     def _account(self, t: Tracee, pending: Pending, record: Record, blob: int) -> None:
         ex = t.ex
-        self.tree.fold_facts(ex, [fact for fact in self.facts if fact[1] not in (STDIN, DESCRIPTORS)])
+        self.tree.fold_facts(ex, [fact for fact in self.facts if fact[1] not in (STDIN, DESCRIPTORS, BEGINS)])
         if record.stdin_end is not None:
             self._fold_stdin(t, pending)
+        for path in [path for path, aspect, _, _ in self.facts if aspect == BEGINS]:
+            self._fold_position(t, int(path))
         for effect in record.effects:
             self._fold_effect(t, effect)
         for fd, data in out.pieces(record, blob):
@@ -102,6 +105,12 @@ class Skip:
                 except (OSError, ChangedWhileReading) as error:
                     node.taint(reason("unreadable", detail=f"standard input: {error}"))
 
+    def _fold_position(self, t: Tracee, fd: int) -> None:
+        st = t.stat_descriptor(fd)
+        if st is not None:
+            key = (st.st_dev, st.st_ino)
+            self.streams.look_at_position(t, self._inheriting(t, key), fd, key)
+
     def _fold_effect(self, t: Tracee, effect: fx.Effect) -> None:
         path = effect[fx.PATH]
         st = self.tree.world.look(path)
@@ -109,7 +118,7 @@ class Skip:
         if effect[fx.XATTRS] is not None:
             for node in t.ex.chain():
                 node.touched[path].xattrs = True
-        if effect[fx.KIND] == fx.DIR and isinstance(st, int):
+        if effect[fx.KIND] == fx.DIR and not is_folder(st):
             for node in t.ex.chain():
                 node.made.add(path)
 
@@ -118,7 +127,7 @@ class Skip:
             if effect[fx.KIND] in (fx.DIR, fx.LINK) or (
                 effect[fx.KIND] == fx.GONE and not stat.S_ISREG(effect[fx.PRIOR])
             ):
-                self.paths.resolver.forget()
+                self.paths.forget_names()
 
     # -- the streams -------------------------------------------------------------------------------------------
 

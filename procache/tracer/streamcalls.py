@@ -11,7 +11,7 @@ import stat
 import struct
 
 from procache.capture.streamlog import StreamLog
-from procache.model.aspects import ChangedWhileReading
+from procache.model.aspects import BEGINS, ChangedWhileReading
 from procache.model.reasons import reason
 from procache.tracer.fds import PipeLook, StdinLook
 from procache.tracer.tracee import Tracee, signed
@@ -29,6 +29,8 @@ Args = tuple[int, ...]
 #: The largest piece of one write that is taken whole; more than this in one call is read in parts.
 PIECE = 1 << 22
 SCM_RIGHTS, SOL_SOCKET = 1, 1
+#: Stands in ``Execution.inherited`` for the controlling terminal, opened by its name.
+TERMINAL = -1
 
 
 class StreamCalls:
@@ -104,9 +106,12 @@ class StreamCalls:
     def give(self, nodes: list[Execution], key: tuple[int, int], fd: int, data: bytes) -> None:
         """Add stream output to executions, each under the number by which it inherited the file."""
         for node in nodes:
-            number = fd if node.inherited.get(fd) == key else max(n for n, k in node.inherited.items() if k == key)
+            number = number_of(node, fd, key)
             if node.output is None:
                 node.output = StreamLog(self.spool_folder)
+            if number == TERMINAL:
+                node.taint(reason("device", path=b"/dev/tty"))
+                continue
             node.writes += 1
             try:
                 node.output.add(number, data)  # type: ignore[attr-defined]
@@ -182,8 +187,16 @@ class StreamCalls:
         if fd == 0:
             return self.receive(t, args)
         if args[1] == 0 and args[2] == 1:  # SEEK_CUR by nothing: only asks
-            return None
+            return self.look_at_position(t, nodes, fd, (st.st_dev, st.st_ino))
         return self.taint(nodes, "seeks-stream", fd)
+
+    def look_at_position(self, t: Tracee, nodes: list[Execution], fd: int, key: tuple[int, int]) -> None:
+        """Whether an output file stood at its begin when each execution started is an input of who asks."""
+        offset = t.offset(fd)
+        for node in nodes:
+            number = number_of(node, fd, key)
+            written = sum(size for at, size in node.output.segments if at == number) if node.output is not None else 0  # type: ignore[attr-defined]
+            node.extras.setdefault((b"%d" % number, BEGINS), offset - written <= 0)
 
     # -- copies of descriptors -----------------------------------------------------------------------------
 
@@ -298,6 +311,11 @@ class StreamCalls:
             os.close(fd)
         if size:
             self.taint(nodes, "unreadable", "source of a copy")
+
+
+def number_of(node: Execution, fd: int, key: tuple[int, int]) -> int:
+    """The number by which an execution inherited an open file that now is descriptor ``fd``."""
+    return fd if node.inherited.get(fd) == key else max(n for n, k in node.inherited.items() if k == key)
 
 
 def clipped(places: list[tuple[int, int]], count: int) -> list[tuple[int, int]]:

@@ -16,6 +16,10 @@ PATH_MAX = 4096
 BLOCK = 4096
 
 
+#: The kernel's mark on the path of a file that has no name any more.
+DELETED = b" (deleted)"
+
+
 class Unreadable(Exception):
     """Raised when a tracee's memory cannot be read, though the address may be good (PR_SET_DUMPABLE …)."""
 
@@ -143,7 +147,7 @@ class Tracee:
         if process.cwd is not None:
             return process.cwd
         path = os.readlink(b"/proc/%d/cwd" % self.tid)
-        if path.endswith(b" (deleted)"):
+        if path.endswith(DELETED):
             raise Unreadable("its working folder no longer exists")
         if len(process.threads) == 1 and not process.shares_fs:
             process.cwd = path
@@ -152,9 +156,12 @@ class Tracee:
     def descriptor(self, fd: int) -> bytes:
         """What /proc says of a descriptor: a path, ``pipe:[…]``, ``anon_inode:…``; b"" where it is not open."""
         try:
-            return os.readlink(b"/proc/%d/fd/%d" % (self.tid, fd))
+            path = os.readlink(b"/proc/%d/fd/%d" % (self.tid, fd))
         except OSError:
             return b""
+        if path.endswith(DELETED) and os.path.exists(path):
+            raise Unreadable("a name that looks deleted")
+        return path
 
     def stat_descriptor(self, fd: int) -> os.stat_result | None:
         """stat(2) of an open descriptor; None where it is not open."""

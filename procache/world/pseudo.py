@@ -57,7 +57,7 @@ def of_proc(path: bytes, own: tuple[bytes, ...]) -> str:
     if first in own:
         if rest.partition(b"/")[0] in OWN_STABLE:
             return STABLE
-        return TAINT if rest.startswith((b"net", b"mem", b"pagemap")) else IGNORE
+        return TAINT if rest.startswith((b"net", b"mem", b"pagemap", b"task/", b"fd/", b"map_files/")) else IGNORE
     if path in STABLE_FILES:
         return STABLE
     if first == b"sys":
@@ -69,6 +69,8 @@ def digest(path: bytes) -> bytes:
     """Digest of the stable part of a pseudo file, or of the error that reading it gives."""
     if path == UNAME:
         return digests.of_bytes("\0".join(os.uname()).encode())
+    if path == b"/dev/tty":
+        return b"terminal" if _has_terminal() else b"none"
     try:
         with open(path, "rb", buffering=0) as file:
             data = b""
@@ -80,6 +82,15 @@ def digest(path: bytes) -> bytes:
     if wanted is not None:
         data = b"\n".join(line for line in data.splitlines() if line.startswith(wanted))
     return digests.of_bytes(data)
+
+
+def _has_terminal() -> bool:
+    """True when this session has a controlling terminal."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
 
 
 def harmless_device(st: os.stat_result) -> bool:
@@ -109,6 +120,22 @@ def stream_kind(st: os.stat_result) -> bytes:
 def file_mode(flags: int) -> bytes:
     """How a file is open, as far as a program may behave differently for it: access mode and O_APPEND."""
     return b" %o" % (flags & (os.O_ACCMODE | os.O_APPEND))
+
+
+def further_kind(fd: int, st: os.stat_result, path: bytes) -> bytes:
+    """A descriptor above 2 as a fact: its number and kind; a folder is told by its path."""
+    return b"%d:%b" % (fd, path if stat.S_ISDIR(st.st_mode) else stream_kind(st))
+
+
+def with_sharing(kinds: list[bytes], files: dict[int, tuple[int, int]]) -> tuple[bytes, ...]:
+    """Kinds of the standard streams, each with the number of an earlier one that is the same file."""
+    found = list(kinds)
+    for fd in (1, 2):
+        for earlier in range(fd):
+            if kinds[fd] not in (b"closed", b"null") and fd in files and files.get(earlier) == files[fd]:
+                found[fd] += b" =%d" % earlier
+                break
+    return tuple(found)
 
 
 def file_system(path: bytes) -> bytes:

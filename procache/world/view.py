@@ -12,8 +12,10 @@ from procache.model.aspects import (
     CONTENT,
     DIGEST,
     FS,
+    LINK_META,
     LISTING,
     META,
+    NLINK,
     OWNER,
     PSEUDO,
     TARGET,
@@ -60,7 +62,7 @@ class World:
             return TARGET, os.readlink(path)
         if aspect == CONTENT:
             if kind == stat.S_IFREG:
-                return CONTENT, states.state_of(st, self.memo.digest(path, st))
+                return CONTENT, without_links(states.state_of(st, self.memo.digest(path, st)))
             return OWNER, (st.st_mode, st.st_uid, st.st_gid)
         if aspect == META and kind in (stat.S_IFREG, stat.S_IFDIR):
             return META, states.state_of(st, self._cheap_digest(path, st) if kind == stat.S_IFREG else b"")
@@ -75,6 +77,11 @@ class World:
         except (OSError, ChangedWhileReading):
             return b""
 
+    @staticmethod
+    def writable(path: bytes) -> bool:
+        """True when this user may write to what is at ``path``."""
+        return os.access(path, os.W_OK)
+
     def extra(self, aspect: int, path: bytes) -> object:
         """Value of an aspect outside the chain: PSEUDO, XATTR or FS."""
         if aspect == PSEUDO:
@@ -83,6 +90,9 @@ class World:
             return pseudo.file_system(path)
         if aspect == XATTR:
             return states.xattr_digest(path)
+        if aspect == LINK_META:
+            st = states.look(path)
+            return st if isinstance(st, int) else (st.st_mode, st.st_uid, st.st_gid, st.st_mtime_ns)
         raise ValueError(aspects.NAMES[aspect])
 
     @staticmethod
@@ -103,7 +113,8 @@ class World:
         path, aspect, value, timed = fact
         if aspect not in (META, CONTENT) or isinstance(st, int) or states.same_file(value, st):  # type: ignore[arg-type]
             return fact
-        return path, aspect, states.state_of(st, value[DIGEST]), timed  # type: ignore[index]
+        state = states.state_of(st, value[DIGEST])  # type: ignore[index]
+        return path, aspect, state if value[NLINK] else without_links(state), timed  # type: ignore[index]
 
     @staticmethod
     def listing_digest(entries: dict[bytes, int]) -> bytes:
@@ -159,7 +170,7 @@ class World:
             return describe(st)
         if stat.S_ISDIR(mode):
             return describe(st) if timed and st.st_mtime_ns != mtime else None
-        if st.st_size != size or ((timed or aspect == META) and st.st_nlink != nlink):
+        if st.st_size != size or (nlink and st.st_nlink != nlink):
             return describe(st)
         if st.st_mtime_ns != mtime and (timed or not digest):
             return describe(st)
@@ -183,7 +194,13 @@ class World:
         return None if now == value else now
 
 
-_EXTRA = frozenset((LISTING, PSEUDO, XATTR, FS))
+_EXTRA = frozenset((LISTING, PSEUDO, XATTR, FS, LINK_META))
+
+
+def without_links(state: State) -> State:
+    """A state in which the number of links is left open (0): the file was opened, and not stat'ed."""
+    mode, uid, gid, size, _, mtime, digest, identity = state
+    return mode, uid, gid, size, 0, mtime, digest, identity
 
 
 def describe(st: os.stat_result | int, path: bytes = b"", digest: bytes = b"") -> object:

@@ -162,7 +162,7 @@ def test_ten_thousand_failures_are_judged_in_time() -> None:
 
 @pytest.fixture
 def diagnose(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What ``procache.run.diagnose`` answers in a test; ``asked`` is what it was asked."""
+    """What ``procache.diagnose.diagnose`` answers in a test; ``asked`` is what it was asked."""
     answer: dict[str, Any] = {"outcome": "miss", "variants": [], "nearest": None}
 
     def fake(argv: list[bytes], cache_dir: str | None) -> dict[str, Any]:
@@ -170,9 +170,9 @@ def diagnose(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         return answer
 
     asked: list[tuple[list[bytes], str | None]] = []
-    module = ModuleType("procache.run")
+    module = ModuleType("procache.diagnose")
     module.diagnose = fake  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "procache.run", module)
+    monkeypatch.setitem(sys.modules, "procache.diagnose", module)
     monkeypatch.setattr(sys.modules["procache"], "run", module, raising=False)
     answer["asked"] = asked
     return answer
