@@ -147,8 +147,7 @@ class Capture:
 
     def _check_aliases(self, ex: Execution) -> None:
         """A file that is an input and also an open stream (``cat in >> in``) is not to be told apart later."""
-        fds = (0, 1, 2) if ex.stdin is not None else (1, 2)
-        outputs = [ex.inherited.get(fd) for fd in fds if ex.command.streams[fd].startswith(b"file")]
+        outputs = [ex.inherited.get(fd) for fd in (1, 2) if ex.command.streams[fd].startswith(b"file")]
         if not outputs:
             return
         for path, (aspect, value, _) in ex.states.items():
@@ -201,7 +200,7 @@ class Capture:
         before_state = ex.state_of(path)
         state = self._content(path, st)
         if before_state is not None and before_state[DIGEST] == state[DIGEST] and not touch.replaced:
-            if before_state[:3] == state[:3] and touch.set_mtime is None and xattrs is None:
+            if before_state[:3] == state[:3] and touch.set_mtime is None and xattrs is None and st.st_nlink == 1:
                 return None
             return path, fx.KEPT, touch.prior, state, touch.set_mtime, True, xattrs
         return path, fx.FILE, touch.prior, state, touch.set_mtime, not touch.replaced, xattrs

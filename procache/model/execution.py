@@ -65,6 +65,7 @@ class Execution:
         "timed_stats",
         "writes",
         "further",
+        "stdin_file",
     )
 
     def __init__(self, number: int, parent: Execution | None, command: Command, main_pid: int, started: float) -> None:
@@ -99,6 +100,8 @@ class Execution:
         self.timed = False
         self.timed_stats = False
         self.writes = 0
+        #: descriptor of ours for the regular file that was inherited as stdin, or -1
+        self.stdin_file = -1
         #: numbers and kinds of the descriptors above 2 that were inherited
         self.further: tuple[bytes, ...] = ()
 

@@ -114,10 +114,9 @@ def _streams_differ(streams: Streams, path: bytes, aspect: int, value: object) -
 def _meeting(record: Record, world: World, streams: Streams) -> bytes:
     """A path of the record that is also open as a stream (``cat in >> in``), or that has other names."""
     outputs, every = streams.files((1, 2)), streams.files((0, 1, 2))
-    read = every if record.stdin_end is not None else outputs
-    if read:
+    if outputs:
         for path, aspect, _, _ in record.facts:
-            if aspect in _OF_FILES and _is_one_of(world.look(path), read):
+            if aspect in _OF_FILES and _is_one_of(world.look(path), outputs):
                 return path
     linked = {effect[fx.STATE] for effect in record.effects if effect[fx.KIND] == fx.HARD}
     for effect in record.effects:
@@ -192,7 +191,8 @@ class Done:
         try:
             entries = self.world.entries(folder)
         except OSError:
-            return False
+            effect = self.effects.get(folder)
+            return effect is not None and self.shows(effect, self.world.look(folder))
         for effect in self.folders.get(folder, ()):
             name = effect[fx.PATH].rpartition(b"/")[2]
             if effect[fx.PRIOR]:

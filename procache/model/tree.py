@@ -51,7 +51,7 @@ class Tree:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        #: how many changes were announced so far
+        #: how many changes were announced so far that took no full account of what was there before
         self.touches = 0
         #: tells whether an execution has a path open at this moment; without a kernel to ask, it may
         self.holds_open: Callable[[Execution, bytes], bool] = lambda ex, path: True
@@ -76,7 +76,8 @@ class Tree:
             if known is not None and STRENGTH[known[0]] >= wanted and (known[2] or not timed):
                 if aspect != META or known[0] != CONTENT or known[1][NLINK]:  # type: ignore[index]
                     return
-                self._count_links(ex, path, st)
+                if path not in node.touched:
+                    self._count_links(ex, path, st)
                 return
             if path in node.touched or (node.made and _inside(path, node.made)):
                 return
@@ -100,7 +101,7 @@ class Tree:
         """A file that was opened is stat'ed now: the number of its links becomes a part of the fact."""
         for node in ex.chain():
             known = node.states.get(path)
-            if known is not None and known[0] == CONTENT and not isinstance(st, int):
+            if known is not None and known[0] == CONTENT and not isinstance(st, int) and path not in node.touched:
                 node.states[path] = (CONTENT, with_links(known[1], st.st_nlink), known[2])
 
     def _answer(self, ex: Execution, path: bytes, aspect: int, st: Look) -> tuple[int, object] | None:
@@ -196,7 +197,6 @@ class Tree:
         """
         prior = 0 if type(st) is int else stat.S_IFMT(st.st_mode)  # type: ignore[union-attr]
         links = st.st_nlink if prior == stat.S_IFREG else 0  # type: ignore[union-attr]
-        self.touches += 1
         for node in ex.chain():
             touch = node.touched.get(path)
             if touch is None:
@@ -229,6 +229,7 @@ class Tree:
                 node.extras[(path, WRITABLE)] = owner  # where nothing is there, ``created`` will say
             elif owner is not None:
                 node.states[path] = (OWNER, owner, known is not None and known[2])
+        self.touches += 1
         self.touch(ex, path, st)
 
     def created(self, ex: Execution, path: bytes, st: Look) -> None:
@@ -264,6 +265,7 @@ class Tree:
                 return  # it is not empty, and stays
             for node in ex.chain():
                 node.made.discard(path)
+        self.touches += 1
         self.touch(ex, path, st, replaced=True)
 
     def move(
@@ -277,6 +279,7 @@ class Tree:
             self._look_whole(ex, new, new_st)
         elif not self._gives_way(ex, old_st, new, new_st):
             return
+        self.touches += 1
         self._move_tree(ex, old, old_st, new)
         if exchange and type(new_st) is not int:
             self._move_tree(ex, new, new_st, old)
@@ -459,7 +462,7 @@ def is_folder(st: Look) -> bool:
 def is_own(node: Execution, path: bytes) -> bool:
     """True when what is at ``path`` now, attributes included, is the work of ``node``."""
     touch = node.touched.get(path)
-    return touch is not None and (touch.replaced or touch.xattrs)
+    return touch is not None and (touch.replaced or touch.xattrs or not touch.prior)
 
 
 def carried_by(node: Execution, path: bytes, st: Look) -> tuple[int | None, bool]:

@@ -16,7 +16,7 @@ from procache.model.reasons import Reason, reason
 from procache.model.record import Damaged, Record
 from procache.store import journal, records
 from procache.tracer.calls import PathCalls
-from procache.tracer.fds import Inherited, TraceeStreams, further_kinds, open_count, reads_nothing, surviving
+from procache.tracer.fds import Inherited, TraceeStreams, further_kinds, open_count, reads_nothing, share, surviving
 from procache.tracer.programs import FOREIGN, MAX_SCRIPTS, NATIVE, OTHER, SCRIPT, Programs
 from procache.tracer.skip import Skip
 from procache.tracer.tracee import Tracee, signed
@@ -278,6 +278,8 @@ class Execs:
         ex.inherited = pending.inherited.files
         self._inherit(t, ex, pending)
         ex.misses = pending.misses
+        if pending.command.streams[0] == b"file":
+            ex.stdin_file = share(t.process.tgid, 0)
         program = pending.command.program
         ex.timed = program in self.policy.mtime_sensitive
         ex.timed_stats = program in self.policy.timed_stats
@@ -383,6 +385,8 @@ class Execs:
                 )
             )
         )
+        if ex.stdin_file >= 0:
+            os.close(ex.stdin_file)
         for kept in (ex.stdin, ex.output):
             if kept is not None:
                 kept.close()  # type: ignore[attr-defined]

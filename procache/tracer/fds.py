@@ -33,6 +33,16 @@ def share(tgid: int, fd: int) -> int:
         os.close(pidfd)
 
 
+def same_open_file(tgid: int, fd: int, ours: int) -> bool:
+    """True when a descriptor of a process and one of ours share one open file, not only its inode (kcmp(2)).
+
+    Where the kernel cannot tell (no CONFIG_KCMP), they count as the same.
+    """
+    if ours < 0:
+        return False
+    return bool(libc.syscall(arch.NUMBERS["kcmp"], tgid, os.getpid(), 0, fd, ours) <= 0)
+
+
 def reopened_digest(path: bytes, memo: Memo) -> bytes:
     """Digest of the regular file behind a /proc/PID/fd entry, read through a descriptor of its own. Raises OSError."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)

@@ -138,6 +138,8 @@ class Near:
                 continue
             try:
                 running += os.read(fd, 512).rpartition(b") ")[2][:1] == b"R"
+            except OSError:
+                pass  # it has just ended
             finally:
                 os.close(fd)
         return running > 1

@@ -15,7 +15,7 @@ from procache.model.reasons import reason
 from procache.model.tree import is_folder
 from procache.replay import streams as out
 from procache.replay.apply import Replay, ReplayFailed
-from procache.tracer.fds import StdinLook, share
+from procache.tracer.fds import StdinLook, same_open_file, share
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class Skip:
 
     def _fold_stdin(self, t: Tracee, pending: Pending) -> None:
         for node in self._inheriting(t, pending.inherited.files.get(0)):
-            if node.stdin is None and not node.taints:
+            if node.stdin is None and not node.taints and same_open_file(t.process.tgid, 0, node.stdin_file):
                 try:
                     node.stdin = StdinLook(t, self.tree.world.memo)
                 except (OSError, ChangedWhileReading) as error:

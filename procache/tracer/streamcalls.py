@@ -13,7 +13,7 @@ import struct
 from procache.capture.streamlog import StreamLog
 from procache.model.aspects import BEGINS, ChangedWhileReading
 from procache.model.reasons import reason
-from procache.tracer.fds import PipeLook, StdinLook
+from procache.tracer.fds import PipeLook, StdinLook, same_open_file
 from procache.tracer.tracee import Tracee, signed
 from procache.world import pseudo
 
@@ -160,7 +160,7 @@ class StreamCalls:
         if fd != 0 or not stat.S_ISREG(st.st_mode):
             return self.taint(nodes, "reads-stream", f"{fd} ({pseudo.stream_kind(st).decode()})")
         for node in nodes:
-            if node.stdin is None and not node.taints:
+            if node.stdin is None and not node.taints and same_open_file(t.process.tgid, 0, node.stdin_file):
                 try:
                     node.stdin = StdinLook(t, self.memo)
                 except (OSError, ChangedWhileReading) as error:

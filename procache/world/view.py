@@ -127,8 +127,6 @@ class World:
 
     def unchanged(self, aspect: int, path: bytes, value: object) -> bool:
         """True when a fact seen earlier in this run still shows exactly the same, times included."""
-        if aspect == ABSENT and value == errno.ENOENT:
-            return not os.access(path, os.F_OK, follow_symlinks=False)
         st = states.look(path)
         if type(st) is int:
             return aspect == ABSENT and st == value

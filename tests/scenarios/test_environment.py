@@ -37,7 +37,6 @@ def test_variables_that_mean_nothing(lab: Lab) -> None:
         "OLDPWD",
         "SHLVL",
         "MAKELEVEL",
-        "MAKEFLAGS",
         "PARALLEL_SEQ",
         "SLURM_JOB_ID",
         "WINDOWID",
