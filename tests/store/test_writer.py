@@ -1,0 +1,198 @@
+"""The writer process: what it was handed is on disk when ``finish`` returns, and a cut-off message is dropped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgpack
+import pytest
+from model.records import make_record
+
+from procache import digests
+from procache.store import journal, records
+from procache.store.layout import Layout
+from procache.store.writer import Writer, add_blob, place, temporary, write_file
+
+from .conftest import at_once
+
+KEY = digests.of_bytes(b"a command")
+CONTENT = os.urandom(100) * 30_000
+SMALL, LARGE = b"small", digests.of_bytes(CONTENT)
+
+
+@pytest.fixture
+def journal_path(layout: Layout) -> bytes:
+    """Where the run's journal goes."""
+    return journal.path_of(layout, "20270115T080000.000000-77")
+
+
+@pytest.fixture
+def writer(layout: Layout, journal_path: bytes) -> Iterator[Writer]:
+    """A running writer; killed at the end if it still runs."""
+    found = Writer(layout, journal_path, 16)
+    yield found
+    try:
+        os.kill(found.pid, signal.SIGKILL)
+        os.waitpid(found.pid, 0)
+    except (ProcessLookupError, ChildProcessError):
+        pass
+
+
+def blob(layout: Layout, digest: bytes) -> bytes:
+    """Content of a blob."""
+    return Path(os.fsdecode(layout.blob(digest))).read_bytes()
+
+
+def events(path: bytes) -> list[object]:
+    """The events of a journal."""
+    return list(msgpack.Unpacker(Path(os.fsdecode(path)).open("rb")))
+
+
+def test_everything_handed_over_is_there_in_the_end(layout: Layout, writer: Writer, journal_path: bytes) -> None:
+    staged = temporary(layout)
+    Path(os.fsdecode(staged)).write_bytes(b"staged content")
+    small, aside = digests.of_bytes(SMALL), digests.of_bytes(b"staged content")
+    writer.event(journal.pack({"t": "run"}))
+    writer.put_blob(small, SMALL)
+    writer.put_blob(LARGE, CONTENT)
+    writer.put_staged(aside, staged)
+    writer.put_record(KEY, make_record(status=7).pack())
+    writer.event(journal.pack({"t": "end"}))
+    assert writer.finish() == ""
+    assert (blob(layout, small), blob(layout, LARGE), blob(layout, aside)) == (SMALL, CONTENT, b"staged content")
+    assert [record.status for record in records.load(layout, KEY)] == [7]
+    assert events(journal_path) == [{"t": "run"}, {"t": "end"}]
+    assert os.listdir(layout.tmp) == []
+
+
+def test_a_blob_is_handed_over_once(layout: Layout, writer: Writer) -> None:
+    digest = digests.of_bytes(SMALL)
+    writer.put_blob(digest, SMALL)
+    writer.put_blob(digest, b"would be wrong")
+    assert digest in writer.seen
+    assert writer.finish() == ""
+    assert blob(layout, digest) == SMALL
+
+
+def test_an_unfinished_message_is_dropped(layout: Layout, writer: Writer, journal_path: bytes) -> None:
+    writer.event(journal.pack({"t": "run"}))
+    packed = make_record(status=7).pack()
+    os.write(writer.pipe, struct.pack("<cII", b"r", len(KEY), len(packed)) + KEY + packed[:-1])
+    assert writer.finish() == ""
+    assert events(journal_path) == [{"t": "run"}]
+    assert list(records.load(layout, KEY)) == []
+
+
+def test_a_cut_head_is_dropped(layout: Layout, writer: Writer) -> None:
+    writer.put_record(KEY, make_record(status=7).pack())
+    os.write(writer.pipe, b"r\x11")
+    assert writer.finish() == ""
+    assert [record.status for record in records.load(layout, KEY)] == [7]
+
+
+def test_signals_of_the_terminal_do_not_end_it(layout: Layout, writer: Writer) -> None:
+    writer.put_record(KEY, make_record(status=1).pack())
+    wait_until_stored(layout)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP):
+        os.kill(writer.pid, number)
+    digest = digests.of_bytes(SMALL)
+    writer.put_blob(digest, SMALL)
+    assert writer.finish() == ""
+    assert blob(layout, digest) == SMALL
+
+
+def wait_until_stored(layout: Layout) -> None:
+    """Wait until the writer has served its first message, so that it is past its start."""
+    while not records.read(layout, KEY):
+        os.sched_yield()
+
+
+def test_a_writer_that_dies_is_told_of(writer: Writer) -> None:
+    os.kill(writer.pid, signal.SIGKILL)
+    os.waitpid(writer.pid, 0)
+    writer.put_record(KEY, make_record().pack())
+    assert writer.broken
+    writer.event(b"\x80")  # does nothing, and does not fail
+    assert "not stored" in writer.finish()
+
+
+def test_what_cannot_be_stored_is_told_of_and_the_rest_is_stored(layout: Layout, writer: Writer) -> None:
+    bad, good = digests.of_bytes(b"bad"), digests.of_bytes(SMALL)
+    folder = Path(os.fsdecode(layout.blob(bad))).parent
+    folder.write_bytes(b"in the way")
+    writer.put_blob(bad, b"bad")
+    writer.put_blob(good, SMALL)
+    assert "not everything could be stored (1 × " in writer.finish()
+    assert blob(layout, good) == SMALL
+
+
+def test_a_staged_file_that_is_gone_is_told_of(layout: Layout, writer: Writer) -> None:
+    writer.put_staged(digests.of_bytes(b"x"), layout.tmp + b"/never-made")
+    assert "not everything could be stored" in writer.finish()
+
+
+# -- files of the store ----------------------------------------------------------------------------
+
+
+def test_a_blob_cut_by_a_crash_is_written_anew(layout: Layout) -> None:
+    digest = digests.of_bytes(SMALL)
+    add_blob(layout, digest, SMALL)
+    os.truncate(layout.blob(digest), 2)
+    add_blob(layout, digest, SMALL)
+    assert blob(layout, digest) == SMALL
+
+
+def test_a_blob_that_is_there_is_left_alone(layout: Layout) -> None:
+    digest = digests.of_bytes(SMALL)
+    add_blob(layout, digest, SMALL)
+    inode = os.stat(layout.blob(digest)).st_ino
+    add_blob(layout, digest, SMALL)
+    assert os.stat(layout.blob(digest)).st_ino == inode
+
+
+def test_files_of_the_store_are_private(layout: Layout) -> None:
+    old = os.umask(0)
+    try:
+        write_file(layout, layout.runs + b"/x", b"content")
+    finally:
+        os.umask(old)
+    assert os.stat(layout.runs + b"/x").st_mode & 0o777 == 0o600
+
+
+def test_temporaries_have_names_of_their_own(layout: Layout) -> None:
+    assert len({temporary(layout) for _ in range(100)}) == 100
+
+
+def test_placing_makes_the_folder_at_need(layout: Layout) -> None:
+    staged = temporary(layout)
+    Path(os.fsdecode(staged)).write_bytes(b"x")
+    place(staged, layout.blob(digests.of_bytes(b"x")))
+    assert blob(layout, digests.of_bytes(b"x")) == b"x"
+
+
+def test_writers_of_one_blob_at_once(layout: Layout) -> None:
+    at_once(*[lambda: add_blob(layout, LARGE, CONTENT)] * 4)
+    assert blob(layout, LARGE) == CONTENT
+    assert os.listdir(layout.tmp) == []
+
+
+def test_events_of_processes_that_share_a_journal_stay_whole(layout: Layout, journal_path: bytes) -> None:
+    def one(number: int) -> None:
+        for _ in range(50):
+            journal.write(journal_path, journal.pack({"n": number, "text": "x" * 2000}))
+
+    at_once(*(lambda number=number: one(number) for number in range(4)))
+    found = events(journal_path)
+    assert sorted(event["n"] for event in found) == sorted(list(range(4)) * 50)  # type: ignore[index]
+
+
+def test_run_ids_sort_by_time() -> None:
+    ids = [
+        journal.new_run_id(second) for second in (1_800_000_000.0, 1_800_000_000.25, 1_800_000_001.0, 1_900_000_000.0)
+    ]
+    assert ids == sorted(ids)
+    assert ids[1].startswith("20270115T080000.250000-")
