@@ -95,6 +95,12 @@ class Front:
         """True when the pipe on descriptor 0 begins with these bytes, and ends there if ``ended``."""
         return self.command.streams[0] == b"pipe" and self.input.matches(size, digest, ended, head)
 
+    @property
+    def never_skipped(self) -> bool:
+        """True when the command is to be run whatever is recorded."""
+        program = self.command.program
+        return self.policy.is_never_cached(program, self.argv) or program in self.policy.never_skipped
+
     def further(self) -> tuple[bytes, ...]:
         """Numbers and kinds of the descriptors above 2 that the command inherits."""
         return self.extra_kinds
@@ -218,7 +224,13 @@ def own_descriptors() -> tuple[tuple[bytes, ...], list[int], tuple[bytes, ...]]:
             further.append(pseudo.further_kind(fd, st, os.readlink(b"/proc/self/fd/%d" % fd)))
             if not stat.S_ISDIR(st.st_mode):
                 extra.append(fd)
-    return pseudo.with_sharing(kinds, files), extra, tuple(further)
+    return pseudo.with_sharing(kinds, files, _one_open), extra, tuple(further)
+
+
+def _one_open(one: int, other: int) -> bool:
+    from procache.tracer.fds import kcmp  # only where two streams are one file
+
+    return kcmp(os.getpid(), one, os.getpid(), other)
 
 
 def _inheritable(fd: int) -> bool:

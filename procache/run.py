@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 
 from procache.errors import StoreError
 from procache.front import Front
-from procache.model.policy import Policy
+from procache.model.policy import TRACERS, Policy
 from procache.model.reasons import Reason, reason
 from procache.plain import exec_plainly, find_own_program, watched_already
 from procache.replay.apply import ReplayFailed
@@ -29,7 +30,12 @@ def run(options: RunOptions) -> int:
     except StoreError as error:
         find_own_program(options)
         return exec_plainly(options, f"{error} (the command runs without the cache)")
-    front = Front(options.command, layout, Policy(resume=options.resume))
+    try:
+        front = Front(options.command, layout, Policy(resume=options.resume))
+    except FileNotFoundError:
+        return exec_plainly(options, "the working folder no longer exists; the command runs without the cache")
+    if front.command.program in TRACERS:
+        return exec_plainly(options, f"{os.fsdecode(front.command.program)} traces by itself; it runs unwatched")
     misses: list[Reason] = []
     status = replay_root(front, options, misses)
     if status is None:
@@ -52,7 +58,7 @@ def replay_root(front: Front, options: RunOptions, misses: list[Reason]) -> int 
     if options.refresh:
         misses.append(reason("refresh"))
         return None
-    if front.command.program in front.policy.never_cached or front.command.program in front.policy.never_skipped:
+    if front.never_skipped:
         return None
     record = front.fitting(misses)
     if record is None:

@@ -44,6 +44,10 @@ BY_PIPE = 1 << 18
 LITTLE_ROOM = 1 << 20
 
 
+#: Files above this size (bytes) that are mostly holes are not stored: the holes would become zeros.
+SPARSE = 1 << 24
+
+
 class Unrecordable(Exception):
     """Raised when the state of an execution cannot be told for certain; carries the reason."""
 
@@ -211,6 +215,8 @@ class Capture:
         known = world.memo.peek(st)
         if self.writer is None or known in self.writer.seen:
             return world.file_state(path, st)
+        if st.st_size > SPARSE and st.st_blocks * 512 < st.st_size // 2:
+            raise Unrecordable(reason("store", detail="a large file with holes"))
         if st.st_size <= BY_PIPE:
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
             try:

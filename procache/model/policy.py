@@ -45,9 +45,10 @@ MTIME_SENSITIVE = frozenset(
 #: Programs whose very point is to differ, or to look at other processes.
 NEVER_CACHED = frozenset(
     b"""
-    date mktemp uuidgen shuf uptime ps top htop pgrep pidof pstree w who last users free vmstat iostat mpstat
-    time tty pwgen openssl-rand inotifywait watch kill killall pkill lsof fuser strace ltrace
-    gdb perf valgrind sudo su doas ssh scp sftp curl wget tmux screen script expect flock dmesg journalctl systemctl
+    date cal ncal hwclock timedatectl df mktemp uuidgen shuf uptime ps top htop pgrep pidof pstree w who last
+    users free vmstat iostat mpstat time tty pwgen openssl-rand inotifywait watch kill killall pkill lsof
+    fuser strace ltrace gdb perf valgrind sudo su doas ssh scp sftp curl wget tmux screen script expect flock
+    dmesg journalctl systemctl
     """.split()
 )
 
@@ -56,6 +57,12 @@ NEVER_SKIPPED = frozenset(b"sleep usleep".split())
 
 #: Programs that compare times only of what they stat (``[ a -nt b ]``), and open files for their content.
 TIMED_STATS = frozenset(b"sh dash bash ash ksh mksh zsh fish busybox toybox test [ perl tclsh".split())
+
+#: Programs that trace others by themselves, which works for one tracer at a time: they run unwatched.
+TRACERS = frozenset(b"strace ltrace gdb lldb rr perf bpftrace proot".split())
+
+#: Arguments by which find(1) compares with the clock.
+_CLOCK_TESTS = (b"-mmin", b"-mtime", b"-amin", b"-atime", b"-cmin", b"-ctime", b"-used", b"-newer")
 
 
 class Policy:
@@ -88,6 +95,10 @@ class Policy:
         self.resume = resume
         self.only_success = False
         self.max_variants = 16
+
+    def is_never_cached(self, program: bytes, argv: tuple[bytes, ...]) -> bool:
+        """True for programs whose point is to differ, and for find(1) when it is asked about the clock."""
+        return program in self.never_cached or (program == b"find" and any(w.startswith(_CLOCK_TESTS) for w in argv))
 
     def counted(self, raw: tuple[bytes, ...]) -> list[bytes]:
         """The entries of an environment that are part of a command, without what means nothing in them, sorted."""

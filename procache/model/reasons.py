@@ -61,7 +61,7 @@ TAINTS = {
     "hard-link": "{path} has other hard links outside what it changed",
     "deleted-cwd": "its working folder no longer exists",
     "child": "a part of it is not cacheable: {detail}",
-    "survivor": "a process of it was still running when procache stopped",
+    "survivor": "a process of it goes on when it has ended, so that a replay could not keep the order",
     "internal": "procache failed while following it: {detail}",
     "store": "its result could not be stored: {detail}",
     "too-many": "it touches more paths than the limit ({detail})",

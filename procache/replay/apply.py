@@ -61,6 +61,7 @@ class Replay:
         try:
             for effect in sorted(self.effects, key=_written_at):
                 self._stage(effect)
+            self._check_rights()
         except (OSError, ReplayFailed) as error:
             self.abandon()
             raise ReplayFailed(str(error)) from error
@@ -91,6 +92,13 @@ class Replay:
                 self.removed.append(effect)
             self.made.append(effect)
 
+    def _check_rights(self) -> None:
+        """Every folder in which a name is to change must let us; the rest of a commit cannot be undone."""
+        paths = [effect[fx.PATH] for effect in (*self.removed, *self.made, *self.linked)]
+        for folder in {path.rpartition(b"/")[0] or b"/" for path in paths}:
+            if os.path.isdir(folder) and not os.access(folder, os.W_OK | os.X_OK):
+                raise ReplayFailed(f"{os.fsdecode(folder)} may not be changed")
+
     def _stage_file(self, effect: Effect, st: os.stat_result | int) -> None:
         path, state = effect[fx.PATH], effect[fx.STATE]
         assert isinstance(state, tuple)
@@ -101,8 +109,7 @@ class Replay:
                 return
             if stat.S_ISDIR(st.st_mode):
                 self.removed.append(effect)
-            has_more = stat.S_ISREG(st.st_mode) and (st.st_nlink > 1 or bool(os.listxattr(path, follow_symlinks=False)))
-            in_place = effect[fx.IN_PLACE] and has_more
+            in_place = effect[fx.IN_PLACE] and stat.S_ISREG(st.st_mode)  # others may have it open, or know it by inode
         temporary = self._temporary(path)
         staged = Staged(temporary, path, in_place, effect[fx.SET_MTIME])
         self.staged.append(staged)

@@ -5,6 +5,7 @@ Sources: syscall(2) on calling conventions, <linux/audit.h>, ``ptrace.binding`` 
 
 from __future__ import annotations
 
+import ctypes
 import struct
 from ctypes import addressof, memmove, sizeof
 
@@ -80,11 +81,14 @@ NUMBERS: dict[str, int] = {name: nr for nr, name in NAMES.items()}
 regs = ptrace_registers_t()
 _ADDRESS = addressof(regs)
 _SIZE = sizeof(regs)
-_BUFFER = memoryview(regs).cast("B")
-#: The registers up to orig_rax, unpacked at once (the order of struct user_regs_struct, <sys/user.h>).
-_FIRST = struct.Struct("<16Q").unpack_from
+PTRACE_GET_SYSCALL_INFO = 0x420E
+#: struct ptrace_syscall_info: op, arch, instruction and stack pointers, then number and arguments.
+_INFO_SIZE = 88
+_INFO_BUFFER = ctypes.create_string_buffer(_INFO_SIZE)
+_INFO_ADDRESS = addressof(_INFO_BUFFER)
+_INFO = struct.Struct("<4xI16x7Q").unpack_from
 
-Args = tuple[int, int, int, int, int, int]
+Args = tuple[int, ...]
 
 
 #: ptrace(2) with the argument types that ``ptrace.binding`` declares, without its check of every result: for
@@ -113,10 +117,21 @@ def restore(saved: bytes) -> None:
     memmove(_ADDRESS, saved, _SIZE)
 
 
-def call() -> tuple[int, Args]:
-    """(number, six arguments) of the call at whose entry ``regs`` were fetched."""
-    _, _, _, _, _, _, _, r10, r9, r8, _, _, rdx, rsi, rdi, number = _FIRST(_BUFFER)
-    return number, (rdi, rsi, rdx, r10, r8, r9)
+def entry(pid: int) -> tuple[bool, int, Args]:
+    """(whether it is a native call, number, six arguments) of the call at whose entry a tracee stands.
+
+    PTRACE_GET_SYSCALL_INFO (Linux 5.3) tells the architecture too: ``int $0x80`` in a native program makes
+    i386 calls, of other numbers. Raises PtraceError when the tracee is gone.
+    """
+    if request(PTRACE_GET_SYSCALL_INFO, pid, _INFO_SIZE, _INFO_ADDRESS) > _INFO_SIZE:
+        fetch(pid)  # says how it failed
+    architecture, number, *args = _INFO(_INFO_BUFFER)
+    return architecture == AUDIT_ARCH, number, tuple(args)
+
+
+def number() -> int:
+    """The number of the call that ``regs`` are of."""
+    return int(regs.orig_rax)
 
 
 def result() -> int:

@@ -180,19 +180,27 @@ class Execs:
         hidden = world_inherited.status_fields(world_inherited.read_status(t.tid))
         if not process.own_affinity:
             hidden = (*hidden[:-1], self.root.hidden[-1])  # as it would be without procache (``near``)
+        if absolute.startswith(b"/proc/") and not isinstance(found, bytes):
+            absolute = found.path  # /proc/self/fd/3 is another program each time
         command = Command(
             absolute, t.strings(argv), t.cwd(), self.envs.table(t.strings(envp)), kinds, hidden, process.attributes
         )
         pending = Pending(self.root if t.ex is self.outside else command, inherited, found)
         if t.ex is self.outside:
             pending.misses = self.root_misses
+        if any(b"~" in kind for kind in kinds):
+            pending.taints.append(reason("inherited-descriptor", detail="1 and 2, one file opened twice"))
         if not found:
             pending.taints.append(reason("anonymous-program", detail=absolute))
         return pending
 
     def _try_to_skip(self, t: Tracee, pending: Pending) -> bool:
         program = pending.command.program
-        if pending.taints or program in self.policy.never_cached or program in self.policy.never_skipped:
+        if (
+            pending.taints
+            or self.policy.is_never_cached(program, pending.command.argv)
+            or program in self.policy.never_skipped
+        ):
             return False
         if self.refresh:
             pending.misses.append(reason("refresh"))
@@ -285,7 +293,7 @@ class Execs:
         ex.timed_stats = program in self.policy.timed_stats
         if ex.timed and pending.command.streams[0] == b"file":
             self.streams.receive(t, (0,))  # it may tell of its stdin without reading it
-        if program in self.policy.never_cached:
+        if self.policy.is_never_cached(program, pending.command.argv):
             pending.taints.append(reason("never-cache", detail=program))
         for why in pending.taints:
             self.tree.taint(ex, why)
@@ -308,7 +316,7 @@ class Execs:
             if stat.S_ISDIR(st.st_mode):
                 continue
             ex.inherited[fd] = (st.st_dev, st.st_ino)
-            if fd not in t.process.watched and not self.watcher.watch_after_exec(t, fd):
+            if fd not in t.process.watched and not pending.taints and not self.watcher.watch_after_exec(t, fd):
                 pending.taints.append(reason("inherited-descriptor", detail=fd))
 
     def _load(self, t: Tracee, found: Found, depth: int) -> None:
@@ -339,6 +347,8 @@ class Execs:
         while node is not None and node.main_pid == tgid:
             node.status = status
             node.utime, node.stime, node.maxrss = usage
+            if node.parent is not None and node is ex and node.live > 1:
+                node.taint(reason("survivor"))
             node = node.parent
         self.release(ex)
 

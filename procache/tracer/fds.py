@@ -40,7 +40,12 @@ def same_open_file(tgid: int, fd: int, ours: int) -> bool:
     """
     if ours < 0:
         return False
-    return bool(libc.syscall(arch.NUMBERS["kcmp"], tgid, os.getpid(), 0, fd, ours) <= 0)
+    return kcmp(tgid, fd, os.getpid(), ours)
+
+
+def kcmp(one: int, fd: int, other: int, other_fd: int) -> bool:
+    """True when descriptors of two processes share one open file, or the kernel cannot tell."""
+    return bool(libc.syscall(arch.NUMBERS["kcmp"], one, other, 0, fd, other_fd) <= 0)
 
 
 def reopened_digest(path: bytes, memo: Memo) -> bytes:
@@ -157,7 +162,7 @@ class Inherited:
             kinds.append(b"closed" if st is None else self._kind(t, fd, st))
             if st is not None:
                 self.files[fd] = (st.st_dev, st.st_ino)
-        self.kinds = with_sharing(kinds, self.files)
+        self.kinds = with_sharing(kinds, self.files, lambda one, other: kcmp(t.tid, one, t.tid, other))
 
     @staticmethod
     def _kind(t: Tracee, fd: int, st: os.stat_result) -> bytes:

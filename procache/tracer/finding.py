@@ -46,11 +46,13 @@ MAX_ERRNO = 512
 class Finding:
     """What all handlers of path-carrying calls share."""
 
-    __slots__ = ("tree", "resolver", "near", "streams", "tracees")
+    __slots__ = ("tree", "resolver", "near", "streams", "tracees", "names_changing")
 
     def __init__(self, tree: Tree, resolver: Resolver, near: Near, tracees: dict[int, Tracee]) -> None:
         self.tree = tree
         self.tracees = tracees
+        #: set where the present call gives a folder or link another name
+        self.names_changing = False
         self.near = near
         self.resolver = resolver
         self.streams: StreamCalls
@@ -120,11 +122,14 @@ class Finding:
         changed is not: in either case the execution is not to be recorded.
         """
         before = self.tree.touches
+        self.names_changing = False
         handle()
-        touched = self.tree.touches != before
+        touched, renames = self.tree.touches != before, self.names_changing
         then = t.at_exit
 
         def changed(t: Tracee, result: int) -> None:
+            if renames:
+                self.forget_names()  # others may have walked the old way while the call was under way
             if -MAX_ERRNO < result < 0 and (touched or -result not in EXPLAINED):
                 self.tree.taint(t.ex, reason("failed-change", detail=errno.errorcode.get(-result, str(-result))))
             elif then is not None:
@@ -134,6 +139,7 @@ class Finding:
 
     def forget_names(self) -> None:
         """A folder or link gets another name or none: what was remembered of paths may be wrong now."""
+        self.names_changing = True
         self.resolver.forget()
         for t in self.tracees.values():
             t.process.cwd = None

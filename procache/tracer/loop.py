@@ -140,13 +140,12 @@ class Loop:
         t = self.tracees.get(pid)
         if t is None or self.broken:
             return self._resume(pid)
-        arch.fetch(pid)
-        number, args = arch.call()
+        native, number, args = arch.entry(pid)
         handler = self.handlers.get(number)
         skipped: object = None
         try:
-            if handler is None:
-                self._unknown(t, number)
+            if handler is None or not native:
+                self._unknown(t, number, native)
             else:
                 skipped = handler(t, args)
         except Unreadable as error:
@@ -162,8 +161,8 @@ class Loop:
             return self._resume(pid, PTRACE_SYSCALL)
         return self._resume(pid, PTRACE_SYSCALL if t.at_exit is not None else PTRACE_CONT)
 
-    def _unknown(self, t: Tracee, number: int) -> None:
-        foreign = number & arch.FOREIGN_BIT or number in table.ROWS
+    def _unknown(self, t: Tracee, number: int, native: bool) -> None:
+        foreign = not native or number & arch.FOREIGN_BIT
         self.processes.taint(t, "foreign-architecture" if foreign else "unknown-syscall", detail=number)
 
     def _fault(self, t: Tracee, error: Exception) -> None:

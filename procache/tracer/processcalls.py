@@ -139,9 +139,20 @@ class ProcessCalls:
 
     def identity(self, t: Tracee, args: Args) -> None:
         """setuid and its kin: harmless where they set what is so already."""
+        self._identity(t, args[:1])
+
+    def identities(self, t: Tracee, args: Args) -> None:
+        """setreuid, setregid."""
+        self._identity(t, args[:2])
+
+    def three_identities(self, t: Tracee, args: Args) -> None:
+        """setresuid, setresgid."""
+        self._identity(t, args[:3])
+
+    def _identity(self, t: Tracee, wanted: Args) -> None:
         fields = dict(zip(inherited.FIELDS, inherited.status_fields(inherited.read_status(t.tid)), strict=True))
         ids = {int(word) for name in (b"Uid", b"Gid") for word in fields[name].split()}
-        if len(ids) > 1 or any(signed(value) != -1 and signed(value) not in ids for value in args[:1]):
+        if len(ids) > 1 or any(signed(value) != -1 and signed(value) not in ids for value in wanted):
             self.taint(t, "credentials", detail="setuid")
 
     # -- sockets ---------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import resource
 import sys
 import time
 
@@ -107,6 +108,8 @@ def follow(front: Front, loop: Loop) -> int:
     libc.prctl(PR_SET_NAME, TRACER_NAME, 0, 0, 0)
     pid, said = fork_command(front.exe, front.argv, as_mapping(front.env), code, loop.seize)
     loop.tracees[pid].process.watched = frozenset(watched)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # one descriptor or two for each process that is followed
     signals.pass_on(pid, loop.processes_alive)
     gc.freeze()
     gc.disable()

@@ -41,7 +41,6 @@ _OWN = frozenset(
         signal.SIGXCPU,
     )
 )
-_ENDING = _TO_ALL | {signal.SIGTERM}
 AWAITED = frozenset(signal.valid_signals()) - _OWN
 #: Job control acts on the command; procache follows it into the stop (``Loop._stopped``).
 _JOB_CONTROL = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
@@ -52,13 +51,16 @@ _SI_KERNEL = 0x80
 #: Signals that were passed on to the command so far.
 passed: list[int] = []
 _mask: set[int] = set()
+_awaited: set[int] = set()
 _taken: list[int] = []
 
 
 def take() -> None:
     """Block and ignore what concerns the command; to be called before anything is started."""
     global _mask
-    _mask = set(signal.pthread_sigmask(signal.SIG_BLOCK, AWAITED))
+    heeded = {number for number in AWAITED if signal.getsignal(number) is not signal.SIG_IGN}  # nohup stays so
+    _awaited.update(heeded)
+    _mask = set(signal.pthread_sigmask(signal.SIG_BLOCK, heeded))
     for number in _JOB_CONTROL:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, signal.SIG_IGN)
@@ -73,7 +75,7 @@ def give_back() -> None:
 
 
 def pass_on(root: int, everybody: Callable[[], list[int]]) -> None:
-    """From now on pass on signals sent to procache alone; a third one of them ends everything.
+    """From now on pass on signals sent to procache alone.
 
     SIGTERM goes to the command ``root``, as a supervisor means it; what a terminal sends to a whole group
     (SIGINT, SIGQUIT, SIGHUP) to ``everybody``.
@@ -82,14 +84,10 @@ def pass_on(root: int, everybody: Callable[[], list[int]]) -> None:
 
 
 def _serve(root: int, everybody: Callable[[], list[int]]) -> None:
-    received = 0
     while True:
-        info = signal.sigwaitinfo(AWAITED)
+        info = signal.sigwaitinfo(_awaited)
         if info.si_code == _SI_KERNEL:
             continue
-        received += info.si_signo in _ENDING
-        if received > 2:
-            os._exit(128 + info.si_signo)  # tracees die with their tracer
         passed.append(info.si_signo)
         for pid in everybody() if info.si_signo in _TO_ALL else [root]:
             try:

@@ -59,7 +59,11 @@ class Skip:
                 shared[fd] = share(t.process.tgid, fd)
             replay.stage()
             self._account(t, pending, record, blob)
-            replay.commit()
+            try:
+                replay.commit()
+            except OSError as error:  # half of it is in place: what contains it is not to be recorded
+                self.tree.taint(t.ex, reason("internal", detail=f"replay: {error}"))
+                raise
             self._names_changed(record)
             self._deliver(record, blob, shared)
             return True

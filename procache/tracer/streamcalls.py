@@ -222,7 +222,9 @@ class StreamCalls:
             self.follow_result(t, nodes)
 
     def follow_result(self, t: Tracee, nodes: list[Execution]) -> None:
-        """Watch the descriptor that the present call returns."""
+        """Watch the descriptor that the present call returns, as long as any of ``nodes`` may be recorded."""
+        if all(node.taints for node in nodes):
+            return
 
         def returned(t: Tracee, result: int) -> None:
             if result >= 0 and result not in t.process.watched and not self.watcher.watch(t, result):

@@ -48,7 +48,7 @@ class Watcher:
     def watch_after_exec(self, t: Tracee, fd: int) -> bool:
         """Watch ``fd`` in ``t``, which is at the stop of a successful exec (or was brought to the end of it here)."""
         arch.fetch(t.tid)
-        if arch.call()[0] in _EXECS and not self._step(t, PTRACE_SYSCALL):
+        if arch.number() in _EXECS and not self._step(t, PTRACE_SYSCALL):
             return False
         arch.fetch(t.tid)
         saved = arch.snapshot()

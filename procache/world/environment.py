@@ -23,4 +23,8 @@ def search_path(env: tuple[bytes, ...]) -> bytes:
 def as_mapping(entries: tuple[bytes, ...]) -> dict[bytes, bytes]:
     """Entries as execve wants them; what has no ``=`` cannot be passed on by Python and means nothing to a libc."""
     pairs = (entry.partition(b"=") for entry in entries)
-    return {name: value for name, equals, value in pairs if equals and name}
+    found: dict[bytes, bytes] = {}
+    for name, equals, value in pairs:
+        if equals and name:
+            found.setdefault(name, value)  # of two entries of one name getenv(3) finds the first
+    return found

@@ -41,6 +41,10 @@ STABLE_FILES: dict[bytes, tuple[bytes, ...] | None] = {
 #: Parts of a process's own folder that are an input by their content.
 OWN_STABLE = frozenset((b"mounts", b"mountinfo", b"cgroup", b"uid_map", b"gid_map", b"limits"))
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 #: Not a path: stands for what uname(2) tells.
 UNAME = b"uname(2)"
 
@@ -127,13 +131,19 @@ def further_kind(fd: int, st: os.stat_result, path: bytes) -> bytes:
     return b"%d:%b" % (fd, path if stat.S_ISDIR(st.st_mode) else stream_kind(st))
 
 
-def with_sharing(kinds: list[bytes], files: dict[int, tuple[int, int]]) -> tuple[bytes, ...]:
-    """Kinds of the standard streams, each with the number of an earlier one that is the same file."""
+def with_sharing(
+    kinds: list[bytes], files: dict[int, tuple[int, int]], one_open: Callable[[int, int], bool]
+) -> tuple[bytes, ...]:
+    """Kinds of the standard streams, each with the number of an earlier one that is the same file.
+
+    ``one_open`` tells whether two descriptors share one open file (``=``) or only the inode (``~``).
+    """
     found = list(kinds)
     for fd in (1, 2):
         for earlier in range(fd):
             if kinds[fd] not in (b"closed", b"null") and fd in files and files.get(earlier) == files[fd]:
-                found[fd] += b" =%d" % earlier
+                same = not kinds[fd].startswith(b"file") or one_open(earlier, fd)
+                found[fd] += b" %b%d" % (b"=" if same else b"~", earlier)
                 break
     return tuple(found)
 
