@@ -176,6 +176,8 @@ class Capture:
         if kind == stat.S_IFLNK:
             target = os.readlink(path)
             fact = ex.states.get(path)
+            if st.st_nlink > 1:
+                raise Unrecordable(reason("hard-link", path=path))
             if (st.st_uid, st.st_gid) != (os.geteuid(), os.getegid()):
                 raise Unrecordable(reason("special-file", path=path, detail="link of another owner"))
             same = fact is not None and fact[0] == TARGET and fact[1] == target

@@ -62,7 +62,7 @@ TIMED_STATS = frozenset(b"sh dash bash ash ksh mksh zsh fish busybox toybox test
 TRACERS = frozenset(b"strace ltrace gdb lldb rr perf bpftrace proot".split())
 
 #: Arguments by which find(1) compares with the clock.
-_CLOCK_TESTS = (b"-mmin", b"-mtime", b"-amin", b"-atime", b"-cmin", b"-ctime", b"-used", b"-newer")
+_CLOCK_TESTS = (b"-mmin", b"-mtime", b"-amin", b"-atime", b"-cmin", b"-ctime", b"-used")
 
 
 class Policy:
@@ -98,7 +98,7 @@ class Policy:
 
     def is_never_cached(self, program: bytes, argv: tuple[bytes, ...]) -> bool:
         """True for programs whose point is to differ, and for find(1) when it is asked about the clock."""
-        return program in self.never_cached or (program == b"find" and any(w.startswith(_CLOCK_TESTS) for w in argv))
+        return program in self.never_cached or (program == b"find" and any(map(asks_clock, argv)))
 
     def counted(self, raw: tuple[bytes, ...]) -> list[bytes]:
         """The entries of an environment that are part of a command, without what means nothing in them, sorted."""
@@ -108,6 +108,11 @@ class Policy:
         """True when an environment entry (``NAME=value``) is part of a command."""
         name = entry.partition(b"=")[0]
         return name not in self.ignored_env and not name.startswith(self.ignored_env_prefixes)
+
+
+def asks_clock(word: bytes) -> bool:
+    """True for a test of find(1) that compares with the clock: -mtime and its kin, -newermt and its kin."""
+    return word.startswith(_CLOCK_TESTS) or (word.startswith(b"-newer") and len(word) == 8 and word.endswith(b"t"))
 
 
 #: Words of MAKEFLAGS that say how many jobs run at once and by which descriptors they are counted.

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 AT_REMOVEDIR, AT_SYMLINK_FOLLOW, AT_EMPTY_PATH = 0x200, 0x400, 0x1000
 RENAME_NOREPLACE, RENAME_EXCHANGE = 1, 2
+_DESCRIPTORS = (b"/proc/self/fd/", b"/proc/thread-self/fd/")
 UTIME_NOW, UTIME_OMIT = (1 << 30) - 1, (1 << 30) - 2
 
 
@@ -95,17 +96,17 @@ class PathCalls(ReadCalls):
     def link(self, t: Tracee, args: Args, spec: Spec) -> None:
         """link, linkat: (olddirfd, old, newdirfd, new, flags)."""
         flags = args[spec[4]] if spec[4] is not None else 0
-        new = self._target(t, args, spec[2], spec[3])
-        if new is None:
-            return
         raw = t.string(args[spec[1]]) if spec[1] is not None else None
-        if (flags & AT_EMPTY_PATH and raw == b"") or (raw or b"").startswith(
-            (b"/proc/self/fd/", b"/proc/thread-self/fd/")
-        ):
-            return self._link_descriptor(t, args, spec, raw or b"", new)
-        old = self._target(t, args, spec[0], spec[1], follow=bool(flags & AT_SYMLINK_FOLLOW))
-        if old is not None:
+        if (flags & AT_EMPTY_PATH and raw == b"") or (raw or b"").startswith(_DESCRIPTORS):
+            new = self._target(t, args, spec[2], spec[3])
+            return None if new is None else self._link_descriptor(t, args, spec, raw or b"", new)
+        old = self._target(t, args, spec[0], spec[1], follow=bool(flags & AT_SYMLINK_FOLLOW))  # the kernel's order
+        new = self._target(t, args, spec[2], spec[3])
+        if old is not None and new is not None:
             self.tree.link(t.ex, old.path, old.st, new.path, new.st)
+        elif old is not None:
+            self.tree.look(t.ex, old.path, TYPE, old.st)
+        return None
 
     def _link_descriptor(self, t: Tracee, args: Args, spec: Spec, raw: bytes, new: Found) -> None:
         """A file without a name (O_TMPFILE) or an open file gets a name."""

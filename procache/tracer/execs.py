@@ -39,6 +39,8 @@ AT_EMPTY_PATH = 0x1000
 MAKES = frozenset((b"make", b"gmake"))
 #: How many variants are compared in full when none fits, to say why; and how many differences are told.
 COMPARED, TOLD = 3, 64
+#: More inherited descriptors than this are not followed: each takes a part of a filter.
+MOST_WATCHED = 32
 #: Signals that come from outside or from a clock: what contains such a death is not to be trusted either.
 FROM_OUTSIDE = frozenset((1, 2, 3, 9, 14, 15, 24))
 
@@ -188,7 +190,7 @@ class Execs:
         pending = Pending(self.root if t.ex is self.outside else command, inherited, found)
         if t.ex is self.outside:
             pending.misses = self.root_misses
-        if any(b"~" in kind for kind in kinds):
+        if opened_twice(inherited.kinds):
             pending.taints.append(reason("inherited-descriptor", detail="1 and 2, one file opened twice"))
         if not found:
             pending.taints.append(reason("anonymous-program", detail=absolute))
@@ -312,6 +314,9 @@ class Execs:
             pending.taints.append(reason("inherited-descriptor", detail="0 to 2, closed by the exec"))
         others = surviving(t)
         ex.further = further_kinds(t, others)
+        if len(others) > MOST_WATCHED:
+            pending.taints.append(reason("inherited-descriptor", detail=f"{len(others)} above 2"))
+            return
         for fd, st in others.items():
             if stat.S_ISDIR(st.st_mode):
                 continue
@@ -407,3 +412,14 @@ class Execs:
             self.tree.taint(ex, why)
         else:
             ex.taint(why)
+
+
+def opened_twice(kinds: tuple[bytes, ...]) -> bool:
+    """True when two standard streams are one file by two opens, and do not both append: one overwrites the other."""
+    for kind in kinds:
+        if b" ~" in kind:
+            words = kind.split()
+            other = kinds[int(words[-1][1:])].split()
+            if not int(words[1], 8) & int(other[1], 8) & os.O_APPEND:
+                return True
+    return False

@@ -22,7 +22,7 @@ from procache.store.writer import Writer
 from procache.summary import run_flags, summary, wants_summary
 from procache.tracer import bpf, faults, signals
 from procache.tracer.calls import PathCalls
-from procache.tracer.execs import Execs
+from procache.tracer.execs import MOST_WATCHED, Execs
 from procache.tracer.launch import fork_command
 from procache.tracer.loop import Loop
 from procache.tracer.near import Near
@@ -103,7 +103,8 @@ def assemble(front: Front, options: RunOptions, writer: Writer, misses: list[Rea
 
 def follow(front: Front, loop: Loop) -> int:
     """Start the command and serve its stops to the end. Raises CommandError where it cannot be executed."""
-    watched = tuple(sorted({0, 1, 2, *front.extra}))
+    extra = front.extra if len(front.extra) <= MOST_WATCHED else []
+    watched = tuple(sorted({0, 1, 2, *extra}))
     code = bpf.encode(bpf.program(watched))
     libc.prctl(PR_SET_NAME, TRACER_NAME, 0, 0, 0)
     pid, said = fork_command(front.exe, front.argv, as_mapping(front.env), code, loop.seize)
