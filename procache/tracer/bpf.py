@@ -24,6 +24,8 @@ _NUMBER, _ARCH, _ARGS = 0, 4, 16
 
 Code = list[tuple[int, int, int, int]]
 AT_EMPTY_PATH = 0x1000
+#: The offset of a jump is one byte, and the kernel takes no more than 4096 instructions (BPF_MAXINSNS).
+MOST_RANGES = 16
 _CLONE_NEW = 0x7E020000 | 0x00000080  # CLONE_NEWNS … CLONE_NEWNET, CLONE_NEWCGROUP, CLONE_NEWTIME
 _CLONE_UNTRACED, _CLONE_FS, _CLONE_THREAD = 0x00800000, 0x200, 0x10000
 _UNSHARE_HARMLESS = 0x200 | 0x400 | 0x40000  # CLONE_FS, CLONE_FILES, CLONE_SYSVSEM
@@ -52,9 +54,29 @@ def equals_any(values: tuple[int, ...], yes: int) -> Code:
     return [*code, (_JUMP, 0, 0, 1), _end(yes)]
 
 
+def ranges(fds: tuple[int, ...]) -> list[tuple[int, int]]:
+    """(first, last) of each run of neighbouring numbers."""
+    found: list[tuple[int, int]] = []
+    for fd in sorted(set(fds)):
+        if found and found[-1][1] == fd - 1:
+            found[-1] = (found[-1][0], fd)
+        else:
+            found.append((fd, fd))
+    return found
+
+
 def _watched(index: int, fds: tuple[int, ...]) -> Code:
-    """Trace where the descriptor in argument ``index`` is one of ``fds``; otherwise go on."""
-    return [_low(index), *equals_any(fds, TRACE)]
+    """Trace where the descriptor in argument ``index`` is one of ``fds``; otherwise go on.
+
+    Many that are not neighbours are tested as one range: some calls stop for nothing.
+    """
+    found = ranges(fds)
+    if len(found) > MOST_RANGES:
+        found = [(found[0][0], found[-1][1])]
+    code: Code = [_low(index)]
+    for first, last in found:
+        code += [(_GE, 0, 2, first), (_GT, 1, 0, last), _end(TRACE)]
+    return code
 
 
 def argument_tests(fds: tuple[int, ...]) -> dict[str, Code]:
