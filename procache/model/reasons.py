@@ -19,7 +19,6 @@ MISSES = {
     "stream-is-file": "{path} is an input or output, and also open as a standard stream or under other names",
     "replay-failed": "a stored result could not be put in place: {detail}",
     "blob-missing": "a stored output is no longer in the store: {path}",
-    "entry-unusable": "the call could not be rewritten here: {detail}",
 }
 
 # -- taints: the execution ran, and must not be recorded ------------------------------------------
@@ -59,12 +58,10 @@ TAINTS = {
     "failed-change": "a change that it asked for failed, for a reason that may pass ({detail})",
     "full": "the file system of {path} is full",
     "hard-link": "{path} has other hard links outside what it changed",
-    "deleted-cwd": "its working folder no longer exists",
     "child": "a part of it is not cacheable: {detail}",
     "survivor": "a process of it goes on when it has ended, so that a replay could not keep the order",
     "internal": "procache failed while following it: {detail}",
     "store": "its result could not be stored: {detail}",
-    "too-many": "it touches more paths than the limit ({detail})",
 }
 
 WORDS = {**MISSES, **TAINTS}

@@ -24,6 +24,7 @@ from procache.world import inherited as world_inherited
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from procache.model.aspects import Fact
     from procache.model.policy import Policy
     from procache.model.tree import Tree
     from procache.store.layout import Layout
@@ -225,6 +226,7 @@ class Execs:
     def _fitting(self, t: Tracee, pending: Pending, data: bytes) -> Record | None:
         """The first record that fits; where none does, the reasons go to ``pending.misses``."""
         tried: list[Record] = []
+        failed: tuple[Record, list[Fact]] | None = None
         streams = TraceeStreams(t, self.tree.world.memo)
         for _, packed in records.frames(data):
             try:
@@ -232,10 +234,16 @@ class Execs:
             except Damaged:
                 continue
             found = match(record, self.tree.world, streams, resume=self.policy.resume)
-            if not found.differences:
+            if found.differences:
+                tried.append(record)
+                continue
+            if not (self.policy.resume and record.status):
                 self.skip.facts = found.facts
                 return record
-            tried.append(record)
+            failed = failed or (record, found.facts)  # with --resume, done work goes before a failure over its results
+        if failed is not None:
+            self.skip.facts = failed[1]
+            return failed[0]
         pending.misses += self.why_none(tried[:COMPARED], streams) or [reason("no-record")]
         return None
 

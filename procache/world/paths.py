@@ -94,7 +94,8 @@ class Resolver:
 
     def _resolve(self, path: bytes, follow: bool) -> Found:
         links: list[Walk | bytes] = []
-        for _ in range(MAX_LINKS):
+        passed = 0
+        while True:
             head, _, name = path.rpartition(b"/")
             if name in _NOT_NAMES:  # a folder is meant, and it is followed
                 return self._folder(path, links)
@@ -103,17 +104,17 @@ class Resolver:
                 end = walk.folder + b"/" + name if walk.pseudo else walk.folder
                 return Found(walk, end, walk.error, tuple(links))
             full = walk.folder + b"/" + name if walk.folder != b"/" else b"/" + name
-            if full == b"/proc":
-                return Found(walk, full, look(full), tuple(links))
             st = look(full)
-            if not follow or isinstance(st, int) or not stat.S_ISLNK(st.st_mode):
+            if full == b"/proc" or not follow or isinstance(st, int) or not stat.S_ISLNK(st.st_mode):
                 return Found(walk, full, st, tuple(links))
+            passed += len(walk.links) + 1
+            if passed > MAX_LINKS:
+                looped = Found(walk, full, st, tuple(links))
+                looped.blocked = True
+                return looped
             links.append(walk)
             links.append(full)
             path = join(walk.folder, os.readlink(full))
-        looped = Found(walk, full, look(full), tuple(links))
-        looped.blocked = True
-        return looped
 
     def _folder(self, path: bytes, links: list[Walk | bytes]) -> Found:
         walk = self.walk(path)
