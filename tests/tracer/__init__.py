@@ -1,0 +1,1 @@
+"""The tracer's tables and small parts, without a tracee."""

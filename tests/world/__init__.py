@@ -1,0 +1,1 @@
+"""Looking at the machine, compared with the kernel's own answers."""
