@@ -20,6 +20,9 @@ from procache.report import text
 #: The fields of a state, in the order of ``procache.world.states``, that a person can use.
 FIELDS = ("mode", "uid", "gid", "size", "links", "mtime", "content")
 
+#: The place of the number of links: 0 where the recorded program had not asked for it.
+LINKS = FIELDS.index("links")
+
 #: What a fact's aspect is called in a sentence; an aspect that is not here is called by its name.
 ASPECTS = {
     "absent": "existence",
@@ -35,6 +38,8 @@ ASPECTS = {
     "fs": "type of file system",
     "xattr": "extended attributes",
     "stream": "what was read of it",
+    "link": "owner or time of the link",
+    "position": "position in the output file",
 }
 
 #: What no value means, by aspect.
@@ -83,7 +88,7 @@ def pair(aspect: str, recorded: object, current: object) -> tuple[str, str]:
 
 def _different(old: Sequence[object], new: Sequence[object]) -> Sequence[int]:
     """The fields in which two states differ, an unknown content last; all where there is no such field."""
-    common = range(min(len(old), len(new), len(FIELDS)))
+    common = [at for at in range(min(len(old), len(new), len(FIELDS))) if at != LINKS or old[at]]
     differ = [index for index in common if old[index] != new[index]]
     return [index for index in differ if old[index] != b"" and new[index] != b""] or differ or common
 

@@ -76,9 +76,7 @@ def words(argv: tuple[str | bytes, ...]) -> list[bytes]:
     return [word.encode() if isinstance(word, str) else word for word in argv]
 
 
-def differs(
-    path: str, aspect: str = "content", recorded: Any = "old", current: Any = "new"
-) -> dict[str, Any]:
+def differs(path: str, aspect: str = "content", recorded: Any = "old", current: Any = "new") -> dict[str, Any]:
     """The reason that a fact gives."""
     fact = {"path": path.encode(), "aspect": aspect, "recorded": recorded, "current": current}
     return {"code": "fact-differs", **fact}

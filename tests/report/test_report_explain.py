@@ -23,11 +23,7 @@ CHILD = {"code": "child", "detail": ["date", "never-cache"]}
 def one_changed() -> Journal:
     """A driver whose grandchild missed for its input, with a hit beside it."""
     journal = Journal().ran(2, 1, "clustalw", "7.fa", reasons=[INPUT]).hit(3, 1, "clustalw", "8.fa")
-    return (
-        journal.ran(1, 0, "sh", "-c", "job", reasons=[INPUT])
-        .ran(0, None, "sh", "all.sh", reasons=[INPUT])
-        .end()
-    )
+    return journal.ran(1, 0, "sh", "-c", "job", reasons=[INPUT]).ran(0, None, "sh", "all.sh", reasons=[INPUT]).end()
 
 
 def test_one_changed_input_is_one_cause_and_the_ancestors_follow(cache: Path, ask: Ask) -> None:
@@ -54,9 +50,7 @@ def test_all_lists_the_hits_too(cache: Path, ask: Ask) -> None:
 
 
 def test_all_reasons_are_told_in_words(cache: Path, ask: Ask) -> None:
-    reasons = [
-        {"code": code, "path": b"/p", "aspect": "mode", "detail": "d"} for code in WORDS if code != "child"
-    ]
+    reasons = [{"code": code, "path": b"/p", "aspect": "mode", "detail": "d"} for code in WORDS if code != "child"]
     Journal().ran(0, None, "x", reasons=reasons).end().save(cache)
     lines = [line for line in ask("explain").out.splitlines() if line.startswith("      - ")]
     assert len(lines) == len(reasons)

@@ -58,9 +58,7 @@ def test_damage_in_the_middle_costs_only_what_it_hit() -> None:
     data[hurt : hurt + 20] = b"\xc1" * 20
     run = read("x", bytes(data))
     assert {node.id for node in run.executions() if node.finished} == {0, 1, 3}
-    assert run.notes == [
-        f"journal damaged: {len(journal.events[1])} bytes could not be read, the rest is shown"
-    ]
+    assert run.notes == [f"journal damaged: {len(journal.events[1])} bytes could not be read, the rest is shown"]
     assert run.status == 0
 
 

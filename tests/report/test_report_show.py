@@ -154,9 +154,7 @@ def test_show_json_brings_every_byte_back(cache: Path, ask: Ask) -> None:
 
 def test_control_characters_of_a_run_never_reach_the_terminal(cache: Path, ask: Ask) -> None:
     evil = b"\x1b]0;gone\x07\r\n\xff\xe2\x80\xae"
-    journal = Journal(evil, cwd=evil, options={"\x1b[2J": True}).ran(
-        0, None, evil, outcome="\x1b[1m", cwd=evil
-    )
+    journal = Journal(evil, cwd=evil, options={"\x1b[2J": True}).ran(0, None, evil, outcome="\x1b[1m", cwd=evil)
     journal.ran(1, 0, evil, outcome="hit\x1b").end().save(cache)
     for verb in ("log", "show", "explain", "stats"):
         out = ask(verb).out

@@ -42,9 +42,7 @@ class Terminal(io.StringIO):
 
 def test_stats_counts_records_blobs_runs_and_what_was_saved(cache: Path, ask: Ask) -> None:
     layout = fill(cache)
-    Journal("date", name="20270116T000000.000000-1").ran(0, None, "date", outcome="uncacheable").end().save(
-        cache
-    )
+    Journal("date", name="20270116T000000.000000-1").ran(0, None, "date", outcome="uncacheable").end().save(cache)
     told = ask("stats", "--json").json
     assert told["commands"] == 1
     assert told["records"] == {"count": 2, "bytes": len(records.read(layout, KEY))}
@@ -120,9 +118,7 @@ ANSWERS = [("y\n", True), ("YES\n", True), ("n\n", False), ("\n", False), ("", F
 
 
 @pytest.mark.parametrize(("answer", "gone"), ANSWERS)
-def test_clear_asks_on_a_terminal(
-    cache: Path, monkeypatch: pytest.MonkeyPatch, answer: str, gone: bool
-) -> None:
+def test_clear_asks_on_a_terminal(cache: Path, monkeypatch: pytest.MonkeyPatch, answer: str, gone: bool) -> None:
     layout = fill(cache)
     monkeypatch.setattr("sys.stdin", Terminal(answer))
     monkeypatch.setattr("sys.stderr", asked := Terminal())
@@ -131,9 +127,7 @@ def test_clear_asks_on_a_terminal(
     assert asked.getvalue().endswith(f"from {cache}? [y/N] ")
 
 
-def test_clear_that_is_declined_deletes_nothing(
-    cache: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_clear_that_is_declined_deletes_nothing(cache: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(cache)
     monkeypatch.setattr(clear, "confirm", lambda layout, held: False)
     said = ask("clear")

@@ -82,9 +82,7 @@ def test_values_in_words(aspect: str, value: object, words: str) -> None:
     assert values.words(aspect, value) == words
 
 
-@pytest.mark.parametrize(
-    "value", [-1, 2**70, [], [2**70, 1, 1], [True, None, 3], {}, b"\xff" * 17, object, [[[]]]]
-)
+@pytest.mark.parametrize("value", [-1, 2**70, [], [2**70, 1, 1], [True, None, 3], {}, b"\xff" * 17, object, [[[]]]])
 def test_no_value_is_too_odd(value: object) -> None:
     for aspect in (*values.ASPECTS, "", "unheard of"):
         assert isinstance(values.words(aspect, value), str)
@@ -103,9 +101,7 @@ def test_an_unknown_reason_is_still_told() -> None:
     assert isinstance(values.explain({}), str)
 
 
-@pytest.mark.parametrize(
-    "argument", [b"plain", b"two words", b"it's", b"", b"a\nb", b"\xff'\\\x1b", "é".encode()]
-)
+@pytest.mark.parametrize("argument", [b"plain", b"two words", b"it's", b"", b"a\nb", b"\xff'\\\x1b", "é".encode()])
 def test_a_shown_argument_can_be_pasted_into_bash(argument: bytes) -> None:
     shown = text.argument(argument)
     assert shown.isprintable()
