@@ -37,6 +37,8 @@ COMPARED, TOLD = 3, 64
 class Front:
     """The root command and what is known of it before anything runs."""
 
+    whole = True
+
     __slots__ = (
         "argv",
         "exe",

@@ -19,6 +19,7 @@ from procache.model.aspects import (
     STDIN,
     TARGET,
     TYPE,
+    WHOLE,
     WRITABLE,
     ChangedWhileReading,
     Fact,
@@ -299,6 +300,8 @@ def facts_of(ex: Execution) -> list[Fact]:
     facts: list[Fact] = [(path, aspect, value, timed) for path, (aspect, value, timed) in ex.states.items()]
     facts.extend((path, aspect, value, False) for (path, aspect), value in ex.extras.items())
     facts.append((b"", DESCRIPTORS, ex.further, False))
+    if ex.outlived:
+        facts.append((b"", WHOLE, True, False))
     if ex.stdin is not None:
         facts.append((b"0", STDIN, ex.stdin.fact, False))  # type: ignore[attr-defined]
     return facts

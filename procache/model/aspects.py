@@ -27,6 +27,7 @@ STDIN = 12  # value: (offset, digest) of a file, of a pipe (size, digest, ended,
 DESCRIPTORS = 13  # value: numbers and kinds of the descriptors above 2 that were inherited; the path is b""
 LINK_META = 14  # value: (mode, uid, gid, mtime_ns) of a link that a program looked at which goes by times
 BEGINS = 15  # value: whether a file inherited as output stood at its begin; the path is the descriptor's number
+WHOLE = 16  # value: True: work of it went on when it had ended, so only a whole run may be replayed; path b""
 
 NAMES = {
     ABSENT: "absent",
@@ -45,6 +46,7 @@ NAMES = {
     DESCRIPTORS: "descriptors",
     LINK_META: "link",
     BEGINS: "position",
+    WHOLE: "place",
 }
 
 #: Aspects of which a path keeps one, the strongest. ABSENT and TARGET are complete in themselves.

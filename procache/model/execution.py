@@ -66,6 +66,7 @@ class Execution:
         "writes",
         "further",
         "stdin_file",
+        "outlived",
     )
 
     def __init__(self, number: int, parent: Execution | None, command: Command, main_pid: int, started: float) -> None:
@@ -100,6 +101,8 @@ class Execution:
         self.timed = False
         self.timed_stats = False
         self.writes = 0
+        #: a process of it went on when its main process had ended
+        self.outlived = False
         #: descriptor of ours for the regular file that was inherited as stdin, or -1
         self.stdin_file = -1
         #: numbers and kinds of the descriptors above 2 that were inherited

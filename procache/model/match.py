@@ -20,6 +20,7 @@ from procache.model.aspects import (
     NAMES,
     REPLACEABLE,
     STDIN,
+    WHOLE,
     WRITABLE,
     Fact,
 )
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 
     class Streams(Protocol):
         """What a process that is about to run the command has open."""
+
+        #: True where it is the command of a whole run
+        whole: bool
 
         def stdin(self) -> tuple[int, bytes] | None:
             """(offset, digest) of the regular file on descriptor 0, or None where it is something else."""
@@ -104,6 +108,8 @@ def _streams_differ(streams: Streams, path: bytes, aspect: int, value: object) -
     """None when the descriptors are what a fact says, else what they are."""
     if aspect == STDIN and isinstance(value, tuple) and len(value) == 4:
         return None if streams.pipe(*value) else "other input"
+    if aspect == WHOLE:
+        return None if streams.whole else "inside another command"
     if aspect == BEGINS:
         begins = streams.begins(int(path))
         return None if begins == value else "at its begin" if begins else "further on"
@@ -133,7 +139,7 @@ def _is_one_of(st: os.stat_result | int, files: frozenset[tuple[int, int]]) -> b
     return not isinstance(st, int) and (st.st_dev, st.st_ino) in files
 
 
-_OF_STREAMS = frozenset((STDIN, DESCRIPTORS, BEGINS))
+_OF_STREAMS = frozenset((STDIN, DESCRIPTORS, BEGINS, WHOLE))
 _OF_FILES = frozenset((CONTENT, META, WRITABLE))
 _WEAK = frozenset((WRITABLE, REPLACEABLE))
 

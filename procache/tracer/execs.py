@@ -360,8 +360,10 @@ class Execs:
         while node is not None and node.main_pid == tgid:
             node.status = status
             node.utime, node.stime, node.maxrss = usage
-            if node.parent is not None and node is ex and node.live > 1:
-                node.taint(reason("survivor"))
+            if node is ex and node.live > 1:
+                node.outlived = True
+                if node.parent is not None:
+                    node.taint(reason("survivor"))
             node = node.parent
         self.release(ex)
 

@@ -115,6 +115,7 @@ class PipeLook:
 class TraceeStreams:
     """What a tracee that is about to exec has open, for matching."""
 
+    whole = False
     __slots__ = ("tracee", "memo")
 
     def __init__(self, tracee: Tracee, memo: Memo) -> None:

@@ -1,0 +1,1 @@
+"""Recorded results put in place, in real folders."""

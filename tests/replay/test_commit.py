@@ -1,0 +1,275 @@
+"""Putting effects in place: each kind, over whatever is there, and in an order that works."""
+
+from __future__ import annotations
+
+import os
+import random
+import stat
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from procache.model import effects as fx
+from procache.model.effects import NOW, Effect
+
+from .place import LONG_AGO, Place
+
+OBSTACLES: dict[str, Callable[[Path], object]] = {
+    "nothing": lambda path: None,
+    "a file": lambda path: path.write_text("in the way"),
+    "an empty folder": lambda path: path.mkdir(),
+    "a link": lambda path: path.symlink_to("elsewhere"),
+    "a FIFO": lambda path: os.mkfifo(path),
+}
+KINDS: dict[str, tuple[Callable[[Place], Effect], Callable[[Path], bool]]] = {
+    "file": (lambda place: place.file("it", b"content", 0o640), lambda path: path.read_bytes() == b"content"),
+    "folder": (lambda place: place.folder("it", 0o750), lambda path: path.is_dir() and not path.is_symlink()),
+    "link": (lambda place: place.effect("it", fx.LINK, b"to/there"), lambda path: os.readlink(path) == "to/there"),
+    "FIFO": (
+        lambda place: place.effect("it", fx.FIFO, (stat.S_IFIFO | 0o600, os.getuid(), os.getgid(), 0, 0, 7, b"", None)),
+        lambda path: path.is_fifo(),
+    ),
+    "removed": (lambda place: place.effect("it", fx.GONE), lambda path: not os.path.lexists(path)),
+}
+
+
+@pytest.mark.parametrize("obstacle", OBSTACLES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_over_everything(place: Place, kind: str, obstacle: str) -> None:
+    make, holds = KINDS[kind]
+    OBSTACLES[obstacle](place.top / "it")
+    effect = make(place)
+    place.replay(effect)
+    assert holds(place.top / "it")
+    if kind in ("file", "folder", "FIFO"):
+        assert (place.top / "it").lstat().st_mode == effect[fx.STATE][fx.PATH]  # type: ignore[index]
+    assert len(list(place.top.iterdir())) == (kind != "removed")
+
+
+# -- order -----------------------------------------------------------------------------------------
+
+
+def shuffled(effects: list[Effect], seed: int) -> list[Effect]:
+    """The same effects in another order."""
+    return random.Random(seed).sample(effects, len(effects))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_tree_is_made_from_the_top(place: Place, seed: int) -> None:
+    effects = [
+        place.folder("a", 0o700),
+        place.folder("a/b"),
+        place.folder("a/b/c", 0o711),
+        place.file("a/b/c/f", b"deep"),
+    ]
+    effects += [
+        place.file("a/f"),
+        place.effect("a/b/link", fx.LINK, b"c/f"),
+        place.effect("a/twin", fx.HARD, place.path("a/f")),
+    ]
+    place.replay(*shuffled(effects, seed))
+    assert (place.top / "a" / "b" / "link").read_bytes() == b"deep"
+    assert stat.S_IMODE((place.top / "a").stat().st_mode) == 0o700
+    assert (place.top / "a" / "f").samefile(place.top / "a" / "twin")
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_tree_is_removed_from_the_bottom(place: Place, seed: int) -> None:
+    (place.top / "a" / "b").mkdir(parents=True)
+    (place.top / "a" / "b" / "f").touch()
+    (place.top / "a" / "link").symlink_to("b")
+    names = ["a", "a/b", "a/b/f", "a/link"]
+    place.replay(*shuffled([place.effect(name, fx.GONE, prior=1) for name in names], seed))
+    assert list(place.top.iterdir()) == []
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_folder_gives_way_to_a_file_and_a_file_to_a_folder(place: Place, seed: int) -> None:
+    (place.top / "one").mkdir()
+    (place.top / "one" / "f").touch()
+    (place.top / "two").write_text("two")
+    effects = [
+        place.effect("one/f", fx.GONE),
+        place.file("one", b"file"),
+        place.folder("two"),
+        place.file("two/f", b"below"),
+    ]
+    place.replay(*shuffled(effects, seed))
+    assert (place.top / "one").read_bytes() == b"file"
+    assert (place.top / "two" / "f").read_bytes() == b"below"
+
+
+def test_a_read_only_folder_is_filled_first(place: Place) -> None:
+    place.replay(place.folder("d", 0o500), place.file("d/f", b"x", 0o400))
+    assert stat.S_IMODE((place.top / "d").stat().st_mode) == 0o500
+    assert stat.S_IMODE((place.top / "d" / "f").stat().st_mode) == 0o400
+
+
+# -- what is left alone ----------------------------------------------------------------------------
+
+
+def test_what_is_right_is_left_alone(place: Place) -> None:
+    (place.top / "file").write_bytes(b"new")
+    (place.top / "folder").mkdir()
+    (place.top / "link").symlink_to("file")
+    place.age()
+    before = place.state()
+    effects = [
+        place.file("file"),
+        place.folder("folder"),
+        place.effect("link", fx.LINK, b"file"),
+        place.effect("none", fx.GONE),
+    ]
+    assert place.replay(*effects).written == 0
+    assert place.state() == before
+
+
+def test_a_wrong_mode_alone_is_put_right(place: Place) -> None:
+    (place.top / "file").write_bytes(b"new")
+    (place.top / "file").chmod(0o600)
+    place.age()
+    inode = (place.top / "file").stat().st_ino
+    place.replay(place.file("file", mode=0o755))
+    st = (place.top / "file").stat()
+    assert (stat.S_IMODE(st.st_mode), st.st_ino, st.st_mtime_ns) == (0o755, inode, LONG_AGO)
+
+
+def test_same_size_other_content_is_replaced(place: Place) -> None:
+    (place.top / "file").write_bytes(b"old")
+    assert place.replay(place.file("file", b"new")).written == 1
+    assert (place.top / "file").read_bytes() == b"new"
+
+
+# -- in place --------------------------------------------------------------------------------------
+
+
+def test_what_was_written_in_place_keeps_its_other_names(place: Place) -> None:
+    (place.top / "file").write_bytes(b"longer than new")
+    os.link(place.top / "file", place.top / "twin")
+    place.replay(place.file("file", in_place=True))
+    assert (place.top / "twin").read_bytes() == b"new"
+    assert (place.top / "file").samefile(place.top / "twin")
+
+
+def test_what_is_poured_gets_mode_owner_and_time(place: Place) -> None:
+    (place.top / "file").write_bytes(b"other")
+    inode = (place.top / "file").stat().st_ino
+    place.replay(place.file("file", mode=0o751, in_place=True, mtime=5 * 10**9))
+    st = (place.top / "file").stat()
+    assert (stat.S_IMODE(st.st_mode), st.st_mtime_ns, st.st_ino) == (0o751, 5 * 10**9, inode)
+
+
+def test_a_read_only_file_is_poured_into(place: Place) -> None:
+    (place.top / "file").write_bytes(b"other")
+    place.replay(place.file("file", mode=0o444, in_place=True))
+    assert ((place.top / "file").read_bytes(), stat.S_IMODE((place.top / "file").stat().st_mode)) == (b"new", 0o444)
+
+
+def test_what_was_replaced_parts_from_its_other_names(place: Place) -> None:
+    (place.top / "file").write_bytes(b"old")
+    os.link(place.top / "file", place.top / "twin")
+    place.replay(place.file("file", in_place=False))
+    assert ((place.top / "file").read_bytes(), (place.top / "twin").read_bytes()) == (b"new", b"old")
+
+
+def test_a_link_is_never_written_through(place: Place) -> None:
+    (place.top / "target").write_bytes(b"old")
+    (place.top / "file").symlink_to("target")
+    place.replay(place.file("file", in_place=True))
+    assert not (place.top / "file").is_symlink()
+    assert (place.top / "target").read_bytes() == b"old"
+
+
+def test_a_hard_link_that_is_there_already_is_left(place: Place) -> None:
+    (place.top / "file").write_bytes(b"new")
+    os.link(place.top / "file", place.top / "twin")
+    before = place.state()
+    place.replay(place.file("file"), place.effect("twin", fx.HARD, place.path("file")))
+    assert place.state() == before
+
+
+def test_a_hard_link_replaces_another_file(place: Place) -> None:
+    (place.top / "twin").write_bytes(b"other")
+    place.replay(place.effect("twin", fx.HARD, place.path("file")), place.file("file"))
+    assert (place.top / "file").samefile(place.top / "twin")
+
+
+# -- times and attributes --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("there", [None, b"other", b"new"], ids=["made", "replaced", "right already"])
+@pytest.mark.parametrize("in_place", [False, True])
+def test_a_time_that_was_set_is_set(place: Place, there: bytes | None, in_place: bool) -> None:
+    if there is not None:
+        (place.top / "file").write_bytes(there)
+    place.replay(place.file("file", mtime=5 * 10**9 + 7, in_place=in_place))
+    assert (place.top / "file").stat().st_mtime_ns == 5 * 10**9 + 7
+
+
+def test_a_time_that_was_set_to_now_is_now(place: Place) -> None:
+    (place.top / "file").write_bytes(b"new")
+    place.age()
+    place.replay(place.file("file", mtime=NOW))
+    assert time.time_ns() - (place.top / "file").stat().st_mtime_ns < 10**12
+
+
+def test_a_folder_gets_its_time_after_it_was_filled(place: Place) -> None:
+    place.replay(place.folder("d", mtime=5 * 10**9), place.file("d/f"))
+    assert (place.top / "d").stat().st_mtime_ns == 5 * 10**9
+
+
+def test_the_time_of_a_link_is_its_own(place: Place) -> None:
+    (place.top / "target").touch()
+    place.age()
+    place.replay(place.effect("link", fx.LINK, b"target", mtime=5 * 10**9))
+    assert (place.top / "link").lstat().st_mtime_ns == 5 * 10**9
+    assert (place.top / "target").stat().st_mtime_ns == LONG_AGO
+
+
+def test_files_get_their_times_in_the_order_in_which_they_were_written(place: Place) -> None:
+    effects = []
+    for number, name in enumerate("dacb"):
+        path, kind, prior, state, *rest = place.file(name, name.encode())
+        effects.append((path, kind, prior, (*state[:5], number, *state[6:]), *rest))  # type: ignore[index]
+    place.replay(*reversed(effects))  # type: ignore[arg-type]
+    times = [(place.top / name).stat().st_mtime_ns for name in "dacb"]
+    assert times == sorted(times)
+
+
+def test_attributes_alone(place: Place) -> None:
+    (place.top / "file").write_bytes(b"new")
+    place.age()
+    state = place.file("x", b"new", 0o711)[fx.STATE]
+    place.replay(place.effect("file", fx.KEPT, state, mtime=6 * 10**9, in_place=True))
+    st = (place.top / "file").stat()
+    assert (stat.S_IMODE(st.st_mode), st.st_mtime_ns, (place.top / "file").read_bytes()) == (0o711, 6 * 10**9, b"new")
+
+
+def test_extended_attributes_are_exactly_those_recorded(place: Place) -> None:
+    try:
+        os.setxattr(place.top, "user.test", b"1")
+    except OSError:
+        pytest.skip("no extended attributes here")
+    for name, content in (("kept", b"new"), ("poured", b"other")):
+        (place.top / name).write_bytes(content)
+        os.setxattr(place.top / name, "user.old", b"1")
+    xattrs = ((b"user.a", b"1"), (b"user.b", b"\0"))
+    place.replay(*(place.file(name, xattrs=xattrs, in_place=name == "poured") for name in ("kept", "made", "poured")))
+    for name in ("kept", "made", "poured"):
+        path = place.top / name
+        assert {key: os.getxattr(path, key) for key in os.listxattr(path)} == {"user.a": b"1", "user.b": b"\0"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_owners_are_put_right(place: Place) -> None:
+    (place.top / "there").write_bytes(b"new")
+    made = []
+    for name in ("there", "made"):
+        path, kind, prior, state, *rest = place.file(name, b"new", 0o4755)
+        made.append((path, kind, prior, (state[0], 1234, 5678, *state[3:]), *rest))  # type: ignore[index]
+    place.replay(*made)  # type: ignore[arg-type]
+    for name in ("there", "made"):
+        st = (place.top / name).stat()
+        assert (st.st_uid, st.st_gid, stat.S_IMODE(st.st_mode)) == (1234, 5678, 0o4755)

@@ -1,0 +1,95 @@
+"""What a warm hit imports: the allowed modules by name, since each one costs every hit its time.
+
+``python -X importtime`` tells what was imported; what the bare interpreter imports in the same surroundings
+(``site`` and its hooks) is left out.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+ALLOWED = set(
+    ["procache", "procache.cli", "procache.errors", "procache.run", "procache.front", "procache.events", "procache.digests", "procache.program", "procache.pipeinput", "procache.plain", "procache.summary", "procache.model", "procache.model.aspects", "procache.model.command", "procache.model.effects", "procache.model.match", "procache.model.policy", "procache.model.reasons", "procache.model.record", "procache.store", "procache.store.layout", "procache.store.records", "procache.store.journal", "procache.store.memofile", "procache.replay", "procache.replay.apply", "procache.replay.streams", "procache.world", "procache.world.environment", "procache.world.inherited", "procache.world.pseudo", "procache.world.states", "procache.world.view", "procache.world.terminals", "xxhash", "xxhash._xxhash", "xxhash.version", "msgpack", "msgpack._cmsgpack", "msgpack.exceptions", "msgpack.ext", "__future__", "array", "errno", "fcntl", "select", "struct", "termios", "time"]
+)
+#: What those bring along from the standard library: msgpack takes datetime, which takes its C part.
+BROUGHT = set(["_struct", "datetime", "_datetime", "math"])
+#: Named besides, so that a look at the list above cannot let them in by mistake.
+DEAR = set(["structlog", "argparse", "dataclasses", "logging", "ctypes", "typing", "enum", "re", "signal", "ptrace", "pathlib", "subprocess"])
+
+
+def run(cache: Path, *words: str, options: tuple[str, ...] = (), cwd: Path, stdin: str | None = None) -> set[str]:
+    """The modules that one ``procache run`` imports beyond those of a bare interpreter."""
+    command = [str(ROOT / "bin" / "procache"), "run", *options, "--", *words]
+    return imported(command, cache, cwd, stdin) - imported(["-c", ""], cache, cwd, stdin)
+
+
+def imported(arguments: list[str], cache: Path, cwd: Path, stdin: str | None) -> set[str]:
+    """The modules that a Python process imports."""
+    environment = {**os.environ, "PROCACHE_DIR": str(cache), "PYTHONPATH": str(ROOT)}
+    result = subprocess.run(
+        [sys.executable, "-X", "importtime", *arguments],
+        env=environment,
+        cwd=cwd,
+        input=stdin,
+        stdin=subprocess.DEVNULL if stdin is None else None,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(re.findall(r"^import time:\s+\d+ \|\s+\d+ \|\s+(\S+)$", result.stderr, re.MULTILINE))
+
+
+COMMANDS: dict[str, tuple[tuple[str, ...], tuple[str, ...], str | None]] = {
+    "the plainest": (("true",), (), None),
+    "with output": (("sh", "-c", "echo out; echo err >&2"), (), None),
+    "with a summary": (("true",), ("-v",), None),
+    "with files to restore": (("sh", "-c", "cat in > out; mkdir -p d; ln -s in d/link; rm -f none"), (), None),
+    "with large output": (("sh", "-c", "head -c 300000 /dev/zero"), (), None),
+    "with done work": (("sh", "-c", "cat in > out"), ("--resume",), None),
+    "with a pipe to read": (("cat",), (), "some text"),
+}
+
+
+def outputs(folder: Path) -> None:
+    """Remove what the commands leave."""
+    for name in ("out", "d/link", "d"):
+        path = folder / name
+        if path.is_symlink() or path.is_file():
+            path.unlink()
+        elif path.is_dir():
+            path.rmdir()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_warm_hit_imports_little(tmp_path: Path, name: str) -> None:
+    words, options, stdin = COMMANDS[name]
+    cache, folder = tmp_path / "cache", tmp_path / "work"
+    folder.mkdir()
+    (folder / "in").write_text("input\n")
+    cold = run(cache, *words, options=options, cwd=folder, stdin=stdin)
+    assert "ptrace" in cold, "the first run is traced"
+    if "resume" not in str(options):
+        outputs(folder)
+    warm = run(cache, *words, options=options, cwd=folder, stdin=stdin)
+    assert "procache.front" in warm
+    assert sorted(warm & DEAR) == []
+    assert sorted(warm - ALLOWED - BROUGHT) == []
+
+
+def test_the_list_names_nothing_dear() -> None:
+    assert not (ALLOWED | BROUGHT) & DEAR
+
+
+def test_the_list_names_only_what_exists() -> None:
+    for name in ALLOWED:
+        if name.startswith("procache"):
+            path = ROOT / Path(*name.split("."))
+            assert path.with_suffix(".py").exists() or (path / "__init__.py").exists(), name
