@@ -230,7 +230,7 @@ def own_descriptors() -> tuple[tuple[bytes, ...], list[int], tuple[bytes, ...]]:
 
 
 def _one_open(one: int, other: int) -> bool:
-    from procache.tracer.fds import kcmp  # only where two streams are one file
+    from procache.world.openfiles import kcmp  # only where two streams are one file
 
     return kcmp(os.getpid(), one, os.getpid(), other)
 

@@ -27,7 +27,6 @@ CHUNK = 1 << 16
 
 #: The beginning of the input, told apart before anything is taken.
 HEAD = 4096
-_SPLICE_F_NONBLOCK = 2
 
 
 class PipeInput:
@@ -119,10 +118,8 @@ class PipeInput:
     def stop(self) -> None:
         """The command has ended: what it did not read stays unread."""
         if self.feeder:
-            import signal
-
             try:
-                os.kill(self.feeder, signal.SIGKILL)
+                os.kill(self.feeder, 9)  # SIGKILL; the signal module is not on the path of a warm hit
             except ProcessLookupError:
                 pass  # it had given everything
 
@@ -148,14 +145,12 @@ def _capacity() -> int:
 
 def _peek(size: int) -> bytes | None:
     """The first ``size`` bytes of the pipe on descriptor 0, which stay there (tee(2))."""
-    from ptrace.ctypes_libc import libc
-    from ptrace.syscall.names import SYSCALL_NAMES
+    from procache.world.openfiles import tee
 
-    number = next(number for number, name in SYSCALL_NAMES.items() if name == "tee")
     reader, writer = os.pipe()
     try:
         fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, _capacity())
-        copied = libc.syscall(number, 0, writer, size, _SPLICE_F_NONBLOCK)
+        copied = tee(0, writer, size)
         return os.read(reader, size) if copied == size else None
     finally:
         os.close(reader)

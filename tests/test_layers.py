@@ -34,7 +34,7 @@ RANKS = {part: rank for rank, line in enumerate(LAYERS) for part in line.split()
 THIRD_PARTIES = {
     "ptrace": {"procache.tracer"},
     "structlog": {"procache.tracer.tracelog"},
-    "xxhash": {"procache.digests"},
+    "xxhash": {"procache.digests", "procache.tracer.fds"},
     "msgpack": {"procache.model.record", "procache.store", "procache.report"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -18,7 +18,6 @@ MISSES = {
     "command-differs": "{aspect} differs (recorded {recorded}, now {current})",
     "stream-is-file": "{path} is an input or output, and also open as a standard stream or under other names",
     "replay-failed": "a stored result could not be put in place: {detail}",
-    "blob-missing": "a stored output is no longer in the store: {path}",
 }
 
 # -- taints: the execution ran, and must not be recorded ------------------------------------------

@@ -26,15 +26,14 @@ class ReplayFailed(Exception):
 
 
 class Staged:
-    """A file made beside its target: put in place by rename, or poured into a file with other names."""
+    """A file made beside its target: put in place by rename, or poured into the file that is there."""
 
-    __slots__ = ("temporary", "target", "in_place", "set_mtime")
+    __slots__ = ("temporary", "effect", "in_place")
 
-    def __init__(self, temporary: bytes, target: bytes, in_place: bool, set_mtime: int | None) -> None:
+    def __init__(self, temporary: bytes, effect: Effect, in_place: bool) -> None:
         self.temporary = temporary
-        self.target = target
+        self.effect = effect
         self.in_place = in_place
-        self.set_mtime = set_mtime
 
 
 class Replay:
@@ -111,7 +110,7 @@ class Replay:
                 self.removed.append(effect)
             in_place = effect[fx.IN_PLACE] and stat.S_ISREG(st.st_mode)  # others may have it open, or know it by inode
         temporary = self._temporary(path)
-        staged = Staged(temporary, path, in_place, effect[fx.SET_MTIME])
+        staged = Staged(temporary, effect, in_place)
         self.staged.append(staged)
         self._copy(state, temporary)
         self.written += 1
@@ -261,19 +260,20 @@ def make(effect: Effect) -> None:
 
 def place(staged: Staged) -> None:
     """Put one staged file in place."""
+    target = staged.effect[fx.PATH]
     if not staged.in_place:
-        os.rename(staged.temporary, staged.target)
+        os.rename(staged.temporary, target)
         return
     source = os.open(staged.temporary, os.O_RDONLY | os.O_CLOEXEC)
-    target = os.open(staged.target, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW)
+    poured = os.open(target, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
         while chunk := os.read(source, 1 << 20):
-            os.write(target, chunk)
+            os.write(poured, chunk)
     finally:
         os.close(source)
-        os.close(target)
+        os.close(poured)
         os.unlink(staged.temporary)
-    set_mtime(staged.target, staged.set_mtime)
+    touch_up(staged.effect)
 
 
 def link(effect: Effect) -> None:

@@ -19,7 +19,7 @@ from procache.report.tree import HIT, UNCACHEABLE, Execution, upwards
 CHILD = "child"
 
 #: Reasons that an execution shares with what is under it, being about the same path or event.
-INHERITABLE = {"fact-differs", "blob-missing", *TAINTS} - {CHILD, "signal"}
+INHERITABLE = {"fact-differs", *TAINTS} - {CHILD, "signal"}
 
 SAME = ("code", "path", "detail")
 EXACT = (*SAME, "aspect", "recorded", "current")

@@ -14,6 +14,7 @@ from procache.model.aspects import ChangedWhileReading
 from procache.pipeinput import HEAD
 from procache.tracer import arch
 from procache.tracer.tracee import Tracee
+from procache.world.openfiles import kcmp
 from procache.world.pseudo import file_mode, further_kind, stream_kind, with_sharing
 from procache.world.states import Memo
 from procache.world.terminals import window_size
@@ -41,11 +42,6 @@ def same_open_file(tgid: int, fd: int, ours: int) -> bool:
     if ours < 0:
         return False
     return kcmp(tgid, fd, os.getpid(), ours)
-
-
-def kcmp(one: int, fd: int, other: int, other_fd: int) -> bool:
-    """True when descriptors of two processes share one open file, or the kernel cannot tell."""
-    return bool(libc.syscall(arch.NUMBERS["kcmp"], one, other, 0, fd, other_fd) <= 0)
 
 
 def reopened_digest(path: bytes, memo: Memo) -> bytes:

@@ -162,8 +162,10 @@ class Loop:
         return self._resume(pid, PTRACE_SYSCALL if t.at_exit is not None else PTRACE_CONT)
 
     def _unknown(self, t: Tracee, number: int, native: bool) -> None:
-        foreign = not native or number & arch.FOREIGN_BIT
-        self.processes.taint(t, "foreign-architecture" if foreign else "unknown-syscall", detail=number)
+        if native and not number & arch.FOREIGN_BIT:
+            self.processes.taint(t, "unknown-syscall", detail=number)
+        else:
+            self.processes.taint(t, "foreign-architecture", detail=number)
 
     def _fault(self, t: Tracee, error: Exception) -> None:
         """A fault of ours: what it concerns is not recorded, and the command goes on."""

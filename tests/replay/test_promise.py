@@ -12,7 +12,8 @@ import pytest
 pytest.importorskip("hypothesis")
 
 from hypothesis import given, settings
-from model.plans import Plan, carry_out, change, changes, steps
+from model.plans import Plan, carry_out, change, changes
+from model.plans import steps_with_links as steps
 from model.records import compare
 
 from procache.model.record import Record
