@@ -48,6 +48,7 @@ class Streams:
 
     def __init__(self, **told: Any) -> None:
         self.told = told
+        self.whole = bool(told.get("whole", False))
 
     def stdin(self) -> tuple[int, bytes] | None:
         """(offset, digest) of a file on descriptor 0."""
@@ -56,6 +57,10 @@ class Streams:
     def pipe(self, *piece: object) -> bool:
         """Whether a pipe on descriptor 0 holds this."""
         return self.told.get("pipe") == piece
+
+    def begins(self, fd: int) -> bool:
+        """Whether the file on a descriptor stands at its begin."""
+        return fd in self.told.get("begins", ())
 
     def further(self) -> tuple[bytes, ...]:
         """Numbers and kinds of the descriptors above 2."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from procache.model import effects as fx
 from procache.model.execution import Execution
+from procache.model.reasons import printable
 
 from .machine import Machine
 from .records import Blobs, compare, taken
@@ -60,4 +61,4 @@ def differing(machine: Machine, ex: Execution, text: str = "", *, before: Machin
     world = before.world.copy()
     meddle(Machine(world, type(before.hands)(world)), text)
     found = compare(taken(machine, ex), world, resume=resume).differences
-    return [f"{why['path'].decode()} {why['aspect']}" for why in found if isinstance(why.get("path"), bytes)]
+    return [f"{printable(why['path'])} {why['aspect']}" for why in found]

@@ -108,7 +108,7 @@ mkdir /e; rename /e /d | mkdir /e; rename /d /e
 
 @pytest.mark.parametrize("script", cases(ERRORS))
 def test_the_same_errors(pair: list[Machine], script: str) -> None:
-    results = []
+    results: list[list[Any]] = []
     for machine in pair:
         results.append([])
         for act, arguments in acts(script):

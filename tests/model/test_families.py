@@ -10,7 +10,7 @@ from procache.model.reasons import reason
 
 from .conftest import filled
 from .machine import Machine
-from .records import fold, taken
+from .records import Blobs, fold, taken
 from .script import differing, do, effects, meddle
 
 
@@ -212,11 +212,22 @@ def test_one_after_the_other_is_no_conflict(machine: Machine) -> None:
     assert not parent.taints
 
 
+def test_an_end_of_one_writer_leaves_the_other_writing(machine: Machine) -> None:
+    parent = machine.start()
+    children = [machine.start(parent) for _ in range(3)]
+    do(machine, children[0], "put /one a; put /two a")
+    do(machine, children[1], "put /other a")
+    machine.end(children[1])
+    do(machine, children[2], "put /other b; read /two")
+    assert [codes(child) for child in children] == [[], [], ["conflict"]]
+    assert children[2].taints[0]["path"] == b"/two"
+
+
 def test_a_skipped_child_is_in_conflict_with_nobody_later(machine: Machine) -> None:
-    before, parent = filled(), machine.start()
+    before, parent, blobs = filled(), machine.start(), Blobs()
     child = before.start()
     do(before, child, "put /shared a")
-    fold(machine, parent, taken(before, child, blobs := {}), blobs)
+    fold(machine, parent, taken(before, child, blobs), blobs)
     later = machine.start(parent)
     do(machine, later, "put /shared b")
     assert not parent.taints

@@ -141,6 +141,15 @@ def test_an_exchange_reads_and_changes_both(machine: Machine, before: Machine) -
     assert differing(machine, ex, "put /old other", before=before) == ["/old content"]
 
 
+def test_an_exchange_of_a_file_and_a_folder_takes_along_what_is_in_it(machine: Machine, before: Machine) -> None:
+    ex = machine.start()
+    machine.tree.move(ex, b"/in", machine.world.look(b"/in"), b"/d", machine.world.look(b"/d"), exchange=True)
+    meddle(machine, "rename /in /tmp; rename /d /in; rename /tmp /d")
+    assert effects(machine, ex) == {"/in": "folder", "/in/x": "file x", "/d": "file input", "/d/x": "removed"}
+    assert machine.facts(ex)["/d/x"] == "content+time xattr"
+    assert differing(machine, ex, "put /d/x other", before=before) == ["/d/x content"]
+
+
 def test_a_new_name_for_an_input_is_a_hard_link(machine: Machine, before: Machine) -> None:
     ex = run(machine, "link /in /second")
     assert effects(machine, ex) == {"/second": "hard link"}

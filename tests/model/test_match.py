@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
 from procache.model import aspects
-from procache.model.aspects import DESCRIPTORS, FS, NAMES, PSEUDO, STDIN, Fact
+from procache.model.aspects import BEGINS, DESCRIPTORS, FS, NAMES, PSEUDO, STDIN, WHOLE, Fact
 from procache.model.match import match
 from procache.model.reasons import WORDS, sentence
 
@@ -67,12 +67,15 @@ def test_what_the_kernel_tells_is_compared_by_its_digest(machine: Machine, aspec
     ]
 
 
-STREAMS = {
+STREAMS: dict[str, tuple[int, object, dict[str, Any], dict[str, Any]]] = {
     "a file on stdin": (STDIN, (0, b"digest"), {"stdin": (0, b"digest")}, {"stdin": (0, b"other")}),
     "its offset": (STDIN, (4, b"digest"), {"stdin": (4, b"digest")}, {"stdin": (0, b"digest")}),
     "no file any more": (STDIN, (0, b"digest"), {"stdin": (0, b"digest")}, {}),
     "a pipe on stdin": (STDIN, (3, b"d", True, b"h"), {"pipe": (3, b"d", True, b"h")}, {"pipe": (3, b"x", True, b"h")}),
     "further descriptors": (DESCRIPTORS, (b"3:pipe",), {"further": (b"3:pipe",)}, {"further": ()}),
+    "an output at its begin": (BEGINS, True, {"begins": (0,)}, {"begins": (1,)}),
+    "an output further on": (BEGINS, False, {"begins": (1,)}, {"begins": (0,)}),
+    "a whole run": (WHOLE, True, {"whole": True}, {"whole": False}),
 }
 
 

@@ -9,7 +9,7 @@ import pytest
 from model.records import make_record
 
 from procache import digests
-from procache.capture.streamlog import IN_MEMORY, StreamLog
+from procache.capture.streamlog import IN_MEMORY, INLINE, StreamLog
 from procache.replay import streams
 from procache.replay.apply import ReplayFailed
 from procache.store.writer import add_blob
@@ -108,8 +108,13 @@ def log(tmp_path: Path) -> StreamLog:
 def test_pieces_of_one_descriptor_are_joined(log: StreamLog) -> None:
     for fd, data in ((1, b"a"), (1, b"b"), (2, b"c"), (1, b"d")):
         log.add(fd, data)
-    segments, data, digest, spool = log.take()
-    assert (segments, data, digest, spool) == ([(1, 2), (2, 1), (1, 1)], b"abcd", b"", -1)
+    assert log.take() == ([(1, 2), (2, 1), (1, 1)], b"abcd", b"", -1)
+
+
+@pytest.mark.parametrize("size", [INLINE, INLINE + 1])
+def test_output_that_does_not_fit_into_a_record_has_a_digest(log: StreamLog, size: int) -> None:
+    log.add(1, b"x" * size)
+    assert log.take()[2] == (digests.of_bytes(b"x" * size) if size > INLINE else b"")
 
 
 def test_large_output_is_kept_on_disk_and_whole(log: StreamLog, tmp_path: Path) -> None:

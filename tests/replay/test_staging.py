@@ -35,12 +35,17 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "cut": lambda path: os.truncate(path, path.stat().st_size - 1),
     "empty": lambda path: os.truncate(path, 0),
     "longer": lambda path: path.write_bytes(path.read_bytes() + b"x"),
-    "a folder": lambda path: (path.unlink(), path.mkdir()),
+    "a folder": lambda path: (os.unlink(path), os.mkdir(path)),
 }
 
 
-@pytest.mark.parametrize("content", [b"small content", LARGE], ids=["small", "large"])
-@pytest.mark.parametrize("damage", DAMAGES)
+CASES = [(damage, content) for damage in DAMAGES for content in (b"small content", LARGE)]
+CASES.remove(("longer", LARGE))  # of a large one the recorded size is copied, and that is right
+
+
+@pytest.mark.parametrize(
+    ("damage", "content"), CASES, ids=lambda value: value if isinstance(value, str) else len(value)
+)
 def test_a_damaged_blob_changes_nothing(place: Place, damage: str, content: bytes) -> None:
     (place.top / "keep").write_text("keep")
     (place.top / "gone").write_text("gone")
@@ -53,8 +58,6 @@ def test_a_damaged_blob_changes_nothing(place: Place, damage: str, content: byte
         place.effect("link", fx.LINK, b"first"),
     ]
     DAMAGES[damage](blob(place, content))
-    if content is LARGE and damage == "longer":
-        pytest.skip("only the recorded size is copied, and that is right")
     before = place.state()
     with pytest.raises(ReplayFailed):
         place.replay(*effects)

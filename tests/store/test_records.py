@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from model.records import make_record
@@ -20,7 +21,7 @@ from .conftest import at_once
 KEY = digests.of_bytes(b"a command")
 
 
-def variant(number: int, **fields: object) -> Record:
+def variant(number: int, **fields: Any) -> Record:
     """A record that differs from others by its number."""
     return make_record([(b"/in", 0, number, False)], status=number % 256, **fields)
 

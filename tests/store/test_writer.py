@@ -34,6 +34,7 @@ def journal_path(layout: Layout) -> bytes:
 def writer(layout: Layout, journal_path: bytes) -> Iterator[Writer]:
     """A running writer; killed at the end if it still runs."""
     found = Writer(layout, journal_path, 16)
+    assert found.pid > 0
     yield found
     try:
         os.kill(found.pid, signal.SIGKILL)

@@ -22,7 +22,7 @@ Instruction = tuple[int, int, int, int]
 
 def decode(program: bytes) -> list[Instruction]:
     """The instructions of an encoded filter (struct sock_filter)."""
-    return [struct.unpack_from("<HBBI", program, at) for at in range(0, len(program), 8)]  # type: ignore[misc]
+    return [struct.unpack_from("<HBBI", program, at) for at in range(0, len(program), 8)]
 
 
 def data(number: int, args: tuple[int, ...] = (), architecture: int = NATIVE, pointer: int = 0x7F00_0000_0000) -> bytes:

@@ -83,8 +83,17 @@ def test_every_tested_call_stops_for_some_arguments_and_not_for_others() -> None
         assert {ask(name, *args) for args in [*TYPICAL, *DECIDING.get(name, ())]} == {"allow", "trace"}, name
 
 
-DECIDING = {"fcntl": [(1, 0), (5, 0)], "ioctl": [(5, 0x40049409)], "prctl": [(22,)], "seccomp": [(0,)]}
-DECIDING |= {"sendto": [(5, 0, 0, 0, 0)], "mmap": [(0, 0, 0, 2, 5)], "clone": [(0x200,)], "unshare": [(0x400,)]}
+#: Arguments on which these calls turn.
+DECIDING: dict[str, list[tuple[int, ...]]] = {
+    "fcntl": [(1, 0), (5, 0)],
+    "ioctl": [(5, 0x40049409)],
+    "prctl": [(22,)],
+    "seccomp": [(0,)],
+    "sendto": [(5, 0, 0, 0, 0)],
+    "mmap": [(0, 0, 0, 2, 5)],
+    "clone": [(0x200,)],
+    "unshare": [(0x400,)],
+}
 
 
 def test_unknown_numbers_stop() -> None:

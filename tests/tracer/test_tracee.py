@@ -5,26 +5,14 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from procache.tracer import arch, fds
+from procache.tracer import arch
 from procache.tracer.streamcalls import clipped
-from procache.tracer.tracee import PATH_MAX, Process, Tracee, signed
-from procache.world.states import Memo
-
-
-@pytest.fixture
-def me() -> Iterator[Tracee]:
-    """This process, as a tracee."""
-    pid = os.getpid()
-    tracee = Tracee(pid, Process(pid, None), None)  # type: ignore[arg-type]
-    yield tracee
-    tracee.process.close()
-
+from procache.tracer.tracee import PATH_MAX, Tracee, Unreadable, signed
 
 libc = ctypes.CDLL(None, use_errno=True)
 libc.mmap.restype = ctypes.c_void_p
@@ -37,7 +25,7 @@ class Memory:
     def __init__(self, pages: int = 3) -> None:
         self.size = pages * mmap.PAGESIZE
         access, kind = mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-        self.start = libc.mmap(None, self.size + mmap.PAGESIZE, access, kind, -1, 0)
+        self.start: int = libc.mmap(None, self.size + mmap.PAGESIZE, access, kind, -1, 0)
         assert libc.munmap(ctypes.c_void_p(self.start + self.size), ctypes.c_size_t(mmap.PAGESIZE)) == 0
 
     def put(self, at: int, data: bytes) -> int:
@@ -150,53 +138,26 @@ def test_paths_are_made_absolute_over_what_they_start_from(
         os.close(file)
 
 
-# -- descriptors -----------------------------------------------------------------------------------
+@pytest.mark.parametrize(("threads", "shares", "kept"), [(1, False, True), (2, False, False), (1, True, False)])
+def test_a_folder_that_others_may_change_is_asked_for_each_time(
+    me: Tracee, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: int, shares: bool, kept: bool
+) -> None:
+    me.process.threads = set(range(threads))
+    me.process.shares_fs = shares
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert me.cwd() == os.fsencode(tmp_path)
+    monkeypatch.chdir(tmp_path / "other")
+    assert (me.cwd() == os.fsencode(tmp_path)) == kept
 
 
-@pytest.fixture
-def opened(tmp_path: Path) -> Iterator[int]:
-    """A file of ten bytes, opened and read to its fourth."""
-    (tmp_path / "file").write_bytes(b"0123456789")
-    fd = os.open(tmp_path / "file", os.O_RDONLY)
-    os.read(fd, 4)
-    yield fd
-    os.close(fd)
-
-
-def test_what_a_descriptor_is(me: Tracee, opened: int, tmp_path: Path) -> None:
-    assert me.offset(opened) == 4
-    assert me.descriptor(opened) == os.fsencode(tmp_path / "file")
-    st = me.stat_descriptor(opened)
-    assert st is not None
-    assert os.path.samestat(st, os.fstat(opened))
-    assert me.stat_descriptor(9999) is None
-    assert me.descriptor(9999) == b""
-
-
-def test_sharing_is_the_same_open_file(me: Tracee, opened: int) -> None:
-    shared = fds.share(me.process.tgid, opened)
-    try:
-        assert os.read(shared, 3) == b"456"
-        assert os.lseek(opened, 0, os.SEEK_CUR) == 7
-    finally:
-        os.close(shared)
-
-
-def test_what_is_not_open_cannot_be_shared(me: Tracee) -> None:
-    with pytest.raises(OSError, match="cannot be shared"):
-        fds.share(me.process.tgid, 9999)
-
-
-def test_a_digest_leaves_the_offset_alone(opened: int) -> None:
-    found = fds.reopened_digest(b"/proc/self/fd/%d" % opened, Memo())
-    assert found[:1] == b"x"
-    assert os.lseek(opened, 0, os.SEEK_CUR) == 4
-
-
-def test_only_what_is_not_closed_on_exec_is_handed_on(me: Tracee, opened: int) -> None:
-    assert opened not in fds.further(me)
-    os.set_inheritable(opened, True)
-    assert opened in fds.further(me)
+def test_a_folder_that_was_removed_is_none(me: Tracee, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(Unreadable, match="no longer exists"):
+        me.absolute(None, b"x")
+    monkeypatch.chdir(tmp_path)
 
 
 # -- registers and pieces --------------------------------------------------------------------------

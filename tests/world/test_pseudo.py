@@ -130,3 +130,36 @@ def test_other_devices_are_told_apart() -> None:
     assert zero.startswith(b"device ")
     assert zero != full
     assert pseudo.stream_kind(os.stat("/")) == b"other %o" % stat.S_IFDIR
+
+
+SHARED = {
+    "three of one terminal": (
+        [b"terminal"] * 3,
+        {0: (1, 5), 1: (1, 5), 2: (1, 5)},
+        [b"terminal", b"terminal =0", b"terminal =0"],
+    ),
+    "three pipes": ([b"pipe"] * 3, {0: (1, 5), 1: (1, 6), 2: (1, 7)}, [b"pipe"] * 3),
+    "2>&1": ([b"null", b"pipe", b"pipe"], {0: (1, 3), 1: (1, 6), 2: (1, 6)}, [b"null", b"pipe", b"pipe =1"]),
+    "a file twice, opened once": ([b"null", b"file", b"file"], {1: (1, 6), 2: (1, 6)}, [b"null", b"file", b"file =1"]),
+    "a file opened twice": ([b"file", b"null", b"file"], {0: (1, 8), 2: (1, 8)}, [b"file", b"null", b"file ~0"]),
+    "null three times": ([b"null"] * 3, {0: (1, 3), 1: (1, 3), 2: (1, 3)}, [b"null"] * 3),
+    "all closed": ([b"closed"] * 3, {}, [b"closed"] * 3),
+}
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_streams_that_are_one_file_are_told(name: str) -> None:
+    kinds, files, expected = SHARED[name]
+    one_open = {frozenset((1, 2))}
+    assert pseudo.with_sharing(kinds, files, lambda one, other: frozenset((one, other)) in one_open) == tuple(expected)
+
+
+def test_a_folder_above_two_is_told_by_its_path(tmp_path: Path) -> None:
+    assert pseudo.further_kind(7, tmp_path.stat(), b"/some/where") == b"7:/some/where"
+    assert pseudo.further_kind(7, os.stat("/dev/null"), b"/dev/null") == b"7:null"
+
+
+def test_how_a_file_is_open_counts() -> None:
+    ways = [os.O_RDONLY, os.O_WRONLY, os.O_RDWR, os.O_WRONLY | os.O_APPEND]
+    assert len({pseudo.file_mode(flags) for flags in ways}) == 4
+    assert pseudo.file_mode(os.O_WRONLY | os.O_CLOEXEC | os.O_NONBLOCK) == pseudo.file_mode(os.O_WRONLY)
