@@ -11,7 +11,7 @@ from benchmarks import machine, report
 from benchmarks.arguments import positive
 from benchmarks.measure import References, Result, measure
 from benchmarks.processes import RunFailed, version
-from benchmarks.workloads import Workload, catalogue
+from benchmarks.workloads import TOOLS, Workload, catalogue
 
 
 def main() -> int:
@@ -33,12 +33,17 @@ def _options() -> argparse.Namespace:
         description="Measures procache, a native run and its peers in turn. Exit status 1: outputs differ.",
         epilog="$PROCACHE_BIN names another procache to measure.",
     )
-    parser.add_argument("--runs", type=positive, default=3, metavar="N", help="rounds (default 3)")
+    parser.add_argument("--runs", type=positive, metavar="N", help="rounds (default 3; 1 with --workloads)")
     parser.add_argument("--jobs", type=positive, metavar="N", help="at most N jobs in each workload")
     parser.add_argument("--full", action="store_true", help="align all 904 families, not the first 300")
     parser.add_argument("--only", metavar="NAME,…", help=f"of {', '.join(w.name for w in catalogue(1))}")
+    parser.add_argument("--workloads", action="store_true", help=f"only {', '.join(TOOLS)}")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers to FILE too")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.workloads:
+        options.only = ",".join([*TOOLS, *([options.only] if options.only else [])])
+    options.runs = options.runs or (1 if options.workloads else 3)
+    return options
 
 
 def _chosen(options: argparse.Namespace) -> list[Workload]:

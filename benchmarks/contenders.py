@@ -6,18 +6,21 @@ All contenders of a round share one place, and each has a folder of its own in i
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from benchmarks.processes import Counts, Procache, seconds
+from benchmarks.account import Account
+from benchmarks.processes import Procache, seconds
 from benchmarks.workloads.base import Workload, delete_outputs
 
 State = Literal["first", "changed"]
 """Which inputs a run has seen: those that ``fill`` laid, or those that ``change`` left."""
 
 NATIVE = "native"
+COLD = "procache, cold"
 CHANGED = "procache, one input changed"
 FORKS = "native, empty subshells only"
 ONE_JOB = "native, the changed job only"
@@ -30,7 +33,9 @@ class Sample(NamedTuple):
     seconds: float
     folder: Path
     state: State | None
-    counts: Counts | None = None
+    account: Account | None = None
+    like: str | None = None
+    """The row of this round whose outputs these must equal where nothing ran, varying parts included."""
 
 
 class Contender(NamedTuple):
@@ -48,14 +53,14 @@ def _procache(workload: Workload, place: Path) -> Iterator[Sample]:
     folder, procache = place / "procache", Procache(place / "store")
     workload.fill(folder)
 
-    def sample(row: str, state: State) -> Sample:
+    def sample(row: str, state: State, like: str | None = None) -> Sample:
         taken = procache.seconds(workload.command, folder)
-        return Sample(row, taken, folder, state, procache.counts())
+        return Sample(row, taken, folder, state, procache.account(folder), like)
 
-    yield sample("procache, cold", "first")
-    yield sample("procache, warm", "first")
+    yield sample(COLD, "first")
+    yield sample("procache, warm", "first", COLD)
     delete_outputs(folder)
-    yield sample("procache, outputs deleted", "first")
+    yield sample("procache, outputs deleted", "first", COLD)
     workload.change(folder)
     yield sample(CHANGED, "changed")
 
@@ -109,4 +114,5 @@ CONTENDERS: dict[str, Contender] = {
 
 
 def missing(needs: tuple[str, ...]) -> list[str]:
-    return [tool for tool in needs if shutil.which(tool) is None]
+    """Those of *needs*, commands and paths, that are not there."""
+    return [need for need in needs if not (os.path.exists(need) if "/" in need else shutil.which(need))]

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
+from benchmarks.account import Account
 from benchmarks.contenders import CHANGED, CONTENDERS, FORKS, NATIVE, ONE_JOB, Sample, State, missing
-from benchmarks.processes import Counts, seconds
+from benchmarks.processes import seconds
 from benchmarks.trees import Tree, differences, snapshot
 from benchmarks.workloads import Workload
 
@@ -25,7 +26,7 @@ class Row:
     """All samples of one contender in one state."""
 
     seconds: list[float] = field(default_factory=list)
-    counts: Counts | None = None
+    account: Account | None = None
     compared: bool = False
     wrong: set[str] = field(default_factory=set)
     """Paths that were not, in some round, as the native run leaves them."""
@@ -76,7 +77,7 @@ class References:
         key = workload.family, state
         if key not in self._trees:
             native = sample.row == NATIVE
-            self._trees[key] = snapshot(sample.folder) if native else _native_tree(workload, state)
+            self._trees[key] = snapshot(sample.folder, workload.varies) if native else _native_tree(workload, state)
         return self._trees[key]
 
 
@@ -87,7 +88,7 @@ def _native_tree(workload: Workload, state: State) -> Tree:
         if state == "changed":
             workload.change(folder)
         seconds(workload.command, folder)
-        return snapshot(folder)
+        return snapshot(folder, workload.varies)
 
 
 def measure(workload: Workload, runs: int, references: References, tell: Callable[[str], None]) -> Result:
@@ -103,6 +104,7 @@ def measure(workload: Workload, runs: int, references: References, tell: Callabl
 
 
 def _round(result: Result, place: Path, references: References, tell: Callable[[str], None]) -> None:
+    whole: dict[str, Tree] = {}
     for name in result.workload.contenders:
         contender = CONTENDERS[name]
         if absent := missing(contender.needs):
@@ -110,14 +112,20 @@ def _round(result: Result, place: Path, references: References, tell: Callable[[
             continue
         for sample in contender.samples(result.workload, place):
             tell(f"{result.workload.name}: {sample.row}: {sample.seconds:.3f} s")
-            _add(result, sample, references)
+            _add(result, sample, references, whole)
 
 
-def _add(result: Result, sample: Sample, references: References) -> None:
+def _add(result: Result, sample: Sample, references: References, whole: dict[str, Tree]) -> None:
+    """Count a sample in; ``whole`` are the trees of the round by row, with all that varies."""
     row = result.rows.setdefault(sample.row, Row())
     row.seconds.append(sample.seconds)
-    row.counts = sample.counts
+    row.account = sample.account
     if sample.state:
         row.compared = True
+        varies = result.workload.varies
         reference = references.tree(result.workload, sample, sample.state)
-        row.wrong.update(differences(snapshot(sample.folder), reference))
+        row.wrong.update(differences(snapshot(sample.folder, varies), reference))
+        if varies:
+            whole[sample.row] = snapshot(sample.folder)
+            if sample.like is not None and sample.account is not None and not sample.account.run:
+                row.wrong.update(differences(whole[sample.row], whole[sample.like]))

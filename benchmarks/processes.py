@@ -10,7 +10,8 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+
+from benchmarks.account import Account, account
 
 NOT_INHERITED = {"MAKEFLAGS", "MAKELEVEL", "PROCACHE_DIR"}
 """What the caller's shell or make may have set, and would make runs differ."""
@@ -18,13 +19,6 @@ NOT_INHERITED = {"MAKEFLAGS", "MAKELEVEL", "PROCACHE_DIR"}
 
 class RunFailed(Exception):
     """A measured command did not end with status 0, so its time means nothing."""
-
-
-class Counts(NamedTuple):
-    """How many executions of a run were skipped (hit) and how many ran."""
-
-    hit: int
-    run: int
 
 
 def seconds(argv: Sequence[str], folder: Path, variables: Mapping[str, str] | None = None) -> float:
@@ -49,13 +43,13 @@ class Procache:
     def seconds(self, argv: Sequence[str], folder: Path) -> float:
         return seconds([executable(), "run", "--", *argv], folder, self.variables)
 
-    def counts(self) -> Counts | None:
-        """Of the last run; None when procache does not say."""
-        show = [executable(), "show", "last", "--json"]
-        done = subprocess.run(show, env=os.environ | self.variables, capture_output=True)
+    def account(self, folder: Path) -> Account | None:
+        """Of the last run, which was in *folder*; None when procache does not say."""
+        explain = [executable(), "explain", "last", "--all", "--json"]
+        done = subprocess.run(explain, env=os.environ | self.variables, capture_output=True)
         try:
-            return find_counts(json.loads(done.stdout))
-        except ValueError:
+            return account(json.loads(done.stdout), folder)
+        except (ValueError, KeyError):
             return None
 
 
@@ -70,14 +64,3 @@ def executable() -> str:
 def version() -> str:
     done = subprocess.run([executable(), "--version"], capture_output=True, text=True)
     return done.stdout.strip() if done.returncode == 0 else "procache, version unknown"
-
-
-def find_counts(value: object) -> Counts | None:
-    """The first counts of hits and misses anywhere in *value*, which is what ``show --json`` printed."""
-    if isinstance(value, dict):
-        if isinstance(value.get("hit"), int) and isinstance(value.get("miss"), int):
-            return Counts(value["hit"], value["miss"] + int(value.get("uncacheable") or 0))
-        value = list(value.values())
-    if isinstance(value, list):
-        return next((found for found in map(find_counts, value) if found), None)
-    return None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from benchmarks.account import Account
+from benchmarks.contenders import COLD
 from benchmarks.measure import Result, Row
 
 COUNTED = ("÷ native", "run", "hit", "outputs")
@@ -32,14 +34,23 @@ def text(result: Result) -> str:
         parts.append(f"skip overhead: {skip:.2f} ms per skipped job beyond the shell's own fork")
     if result.missing:
         parts.append(f"missing: {', '.join(result.missing)} (not installed)")
+    if result.workload.explained:
+        parts += [_explained(name, row.account) for name, row in result.rows.items() if row.account and name != COLD]
+    if result.workload.varies:
+        parts.append("Two native runs differ in these parts, which are left out where a run is compared with one:")
+        parts += dict.fromkeys(f"    {part.files}: {part.source}" for part in result.workload.varies)
     parts += [f"{name}: {_wrong(row)}" for name, row in result.rows.items() if row.wrong]
     return "\n".join(parts)
+
+
+def _explained(name: str, account: Account) -> str:
+    return "\n".join([f"{name}:", *(f"    {line}" for line in account.lines())])
 
 
 def _cells(name: str, row: Row, result: Result, once: bool) -> tuple[str, ...]:
     times = row.seconds if once else [row.median, min(row.seconds), max(row.seconds)]
     ratio = result.ratio(row)
-    counts = (str(row.counts.run), str(row.counts.hit)) if row.counts else ("", "")
+    counts = (str(row.account.run), str(row.account.hit)) if row.account else ("", "")
     return (name, *map(duration, times), f"{ratio:.3f}" if ratio is not None else "", *counts, verdict(row))
 
 
@@ -79,7 +90,8 @@ def _row_json(name: str, row: Row, result: Result) -> dict[str, object]:
         "min": min(row.seconds),
         "max": max(row.seconds),
         "ratio": result.ratio(row),
-        "counts": row.counts._asdict() if row.counts else None,
+        "counts": {"hit": row.account.hit, "run": row.account.run} if row.account else None,
+        "account": list(row.account.lines()) if row.account else [],
         "identical": not row.wrong if row.compared else None,
         "wrong": sorted(row.wrong),
     }

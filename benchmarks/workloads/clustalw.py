@@ -87,4 +87,5 @@ def clustalw(driver: str, jobs: int) -> Workload:
         contenders=contenders,
         forks=("sh", "forks.sh"),
         one_job=("sh", "job.sh", changed),
+        explained=driver == "sh",
     )

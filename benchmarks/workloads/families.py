@@ -23,3 +23,8 @@ def families() -> dict[str, str]:
 
 def first(jobs: int) -> dict[str, str]:
     return dict(list(families().items())[:jobs])
+
+
+def smallest(jobs: int) -> dict[str, str]:
+    """Those with the fewest members, and of these the first."""
+    return dict(sorted(families().items(), key=lambda item: item[1].count(">"))[:jobs])
