@@ -1,0 +1,126 @@
+"""scripts/suites: CPython's own tests, natively and under procache, and where they differ.
+
+Each module runs three times: natively; under ``procache run --refresh``, where everything runs and is watched;
+and under ``procache run`` with an empty cache, where a program that a test starts for the second time is skipped.
+A test that passes natively must pass under procache. Where a test asks for something that procache leaves out
+of account on purpose, it is named in BY_DESIGN.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+OUTCOMES = Path(__file__).with_name("outcomes.py")
+MODULES = ("subprocess", "os", "signal", "posix", "fcntl", "tempfile", "shutil", "pty")
+PACKAGE = "libpython{}.{}-testsuite".format(*sys.version_info)
+PATIENCE = 900  # seconds for one module
+
+NATIVE, WATCHED, SKIPPING = "native", "watched", "skipping"
+
+RANDOM = "a second run of the same program must draw other random bytes; a skipped one gives the recorded ones"
+PID = "a second run of the same program must have another process id; a skipped one gives the recorded one"
+TIME = "a second run of a program that sleeps must take time; a skipped one takes none"
+BY_DESIGN = {
+    "test_os.URandomTests.test_urandom_subprocess": RANDOM,
+    "test_posix.TestPosixSpawnP.test_returns_pid": PID,
+    "test_subprocess.ProcessTestCaseNoPoll.test_wait_timeout": TIME,
+    "test_subprocess.ProcessTestCaseNoPoll.test_communicate_timeout_large_output": TIME,
+}
+"""Tests that may fail where programs are skipped (never where they are only watched), and why."""
+
+Found = dict[str, str]
+"""Name of a test -> passed, failed or skipped; empty when the module did not come to its end."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="scripts/suites", description=__doc__.split("\n\n")[0])
+    parser.add_argument("modules", nargs="*", metavar="MODULE", help=f"of {', '.join(MODULES)} (default: all)")
+    modules = parser.parse_args().modules or MODULES
+    if unknown := set(modules) - set(MODULES):
+        parser.error(f"no module is called {', '.join(sorted(unknown))}")
+    python = find_python()
+    if python is None:
+        sys.exit(f"suites: no Python here has its tests: install {PACKAGE} (Debian: apt-get install {PACKAGE})")
+    print(f"CPython's tests, by {python}: passed, failed, skipped", flush=True)
+    print(f"{'':17}" + "".join(f"{way:>18}" for way in (NATIVE, WATCHED, SKIPPING)), flush=True)
+    wrong: list[str] = []
+    for module in modules:
+        found = {way: run(python, f"test_{module}", way) for way in (NATIVE, WATCHED, SKIPPING)}
+        print(f"test_{module:12}" + "".join(f"{counts(found[way]):>18}" for way in found), flush=True)
+        for way in (WATCHED, SKIPPING):
+            wrong += differences(f"test_{module}", found[NATIVE], found[way], way)
+    print("\n".join(["", "Differences:", *(wrong or ["none"])]))
+    return 1 if any(" by design" not in line for line in wrong) else 0
+
+
+def find_python() -> str | None:
+    """A Python that has its own tests: Debian's, else the one that runs this."""
+    for python in ("/usr/bin/python3", os.path.realpath(sys.executable)):
+        if os.path.exists(python):
+            found = subprocess.run([python, "-I", "-c", "import test.test_subprocess"], capture_output=True)
+            if found.returncode == 0:
+                return python
+    return None
+
+
+def procache() -> str:
+    """$PROCACHE_BIN, else the procache beside this Python."""
+    found = os.environ.get("PROCACHE_BIN") or shutil.which("procache", path=os.path.dirname(sys.executable))
+    return found or sys.exit("suites: procache is not installed beside this Python: use scripts/suites")
+
+
+def run(python: str, module: str, way: str) -> Found:
+    """Run a module in a folder of its own."""
+    prefix = {NATIVE: [], WATCHED: [procache(), "run", "--refresh", "--"], SKIPPING: [procache(), "run", "--"]}[way]
+    with tempfile.TemporaryDirectory(prefix="procache-suites-") as place:
+        work, file = Path(place, "work"), Path(place, "found.json")
+        work.mkdir()
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PROCACHE"))}
+        environment |= {"PROCACHE_DIR": str(Path(place, "cache")), "TMPDIR": str(work), "LC_ALL": "C.UTF-8"}
+        command = [*prefix, python, "-B", str(OUTCOMES), module, str(file)]
+        try:
+            done = subprocess.run(
+                command,
+                cwd=work,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=PATIENCE,
+            )
+        except subprocess.TimeoutExpired:
+            print(f"{module} ({way}): still running after {PATIENCE} s", file=sys.stderr)
+            return {}
+        if not file.exists():
+            sys.stderr.write(done.stdout.decode(errors="replace")[-2000:])
+            return {}
+        return {name.removeprefix("test."): outcome for name, outcome in json.loads(file.read_text()).items()}
+
+
+def counts(found: Found) -> str:
+    outcomes = list(found.values())
+    return ", ".join(str(outcomes.count(word)) for word in ("passed", "failed", "skipped"))
+
+
+def differences(module: str, native: Found, found: Found, way: str) -> list[str]:
+    """A line for each test whose outcome is not the native one."""
+    if not native or not found:
+        return [f"{module} ({NATIVE if not native else way}) did not come to its end"]
+    lines = []
+    for name in sorted(native.keys() | found.keys()):
+        before, after = native.get(name, "missing"), found.get(name, "missing")
+        if before != after:
+            why = BY_DESIGN.get(name) if way == SKIPPING else None
+            lines.append(f"{name} ({way}): {before} natively, {after}{f': by design: {why}' if why else ''}")
+    return lines
+
+
+if __name__ == "__main__":
+    sys.exit(main())
