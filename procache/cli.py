@@ -10,13 +10,16 @@ from procache.errors import ProcacheError, UsageError
 USAGE = """\
 usage: procache run [options] -- COMMAND [ARG…]     run a command, skipping what has not changed
        procache explain [RUN | -- COMMAND…]         why things were run, or would be
+       procache check -- COMMAND…                   would it be skipped? exit status 0 or 1; nothing is run
        procache log | show [RUN] | stats | clear    runs, one run as a tree, totals, forget everything
+       procache config show [--origin]              what is set, and where
        procache --help | --version
 
 options of run:
   --refresh         skip nothing, and record everything anew
   --no-store        skip what is recorded, and record nothing
   --resume          also skip work whose own results are already in place
+  --config FILE     settings that come before those of the user's and the project's procache.toml
   --cache-dir DIR   the cache folder (default: $PROCACHE_DIR, else ~/.cache/procache)
   -q, --quiet       no summary;  -v: a summary even when stderr is no terminal
   --log-file FILE   write a trace log;  --log-level calls|successes|decisions (default: decisions)
@@ -24,7 +27,7 @@ options of run:
 
 Every verb but run takes --json and --cache-dir; see procache VERB --help.
 """
-VERBS = ("explain", "log", "show", "stats", "clear")
+VERBS = ("explain", "check", "log", "show", "stats", "clear", "config")
 FLAGS = {
     "--refresh": "refresh",
     "--no-store": "no_store",
@@ -35,7 +38,7 @@ FLAGS = {
     "--verbose": "verbose",
     "--debug": "debug",
 }
-VALUES = {"--cache-dir": "cache_dir", "--log-file": "log_file", "--log-level": "log_level"}
+VALUES = {"--cache-dir": "cache_dir", "--config": "config", "--log-file": "log_file", "--log-level": "log_level"}
 LEVELS = ("calls", "successes", "decisions")
 
 
@@ -50,6 +53,7 @@ class RunOptions:
         "verbose",
         "debug",
         "cache_dir",
+        "config",
         "log_file",
         "log_level",
         "command",
@@ -58,9 +62,14 @@ class RunOptions:
     def __init__(self) -> None:
         self.refresh = self.no_store = self.resume = self.quiet = self.verbose = self.debug = False
         self.cache_dir: str | None = None
+        self.config: str | None = None
         self.log_file: str | None = None
         self.log_level = "decisions"
         self.command: list[bytes] = []
+
+    def of_policy(self) -> dict[str, object]:
+        """What these options say of the policy: attributes and their values."""
+        return {"resume": True} if self.resume else {}
 
 
 def parse_run(args: list[str]) -> RunOptions:

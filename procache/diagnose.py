@@ -1,11 +1,12 @@
-"""Would a command be a hit now, and if not, why? The question of ``explain -- CMD``; nothing is run."""
+"""Would a command be a hit now, and if not, why? The question of ``check`` and ``explain --``; nothing is run."""
 
 from __future__ import annotations
 
+from procache.config.sources import policy as settings
 from procache.front import Front
 from procache.model.command import FIELD_NAMES
 from procache.model.match import ALL, match
-from procache.model.policy import Policy
+from procache.model.policy import TRACERS
 from procache.model.reasons import Reason, reason
 from procache.store import records
 from procache.store.layout import locate
@@ -19,37 +20,36 @@ if TYPE_CHECKING:
 MOST = 16
 
 
-def diagnose(argv: list[bytes], cache_dir: str | None) -> dict[str, object]:
+def diagnose(argv: list[bytes], cache_dir: str | None, config: str | None = None) -> dict[str, object]:
     """What is known of ``argv``: ``outcome``, ``variants`` (with all differences of each), ``nearest`` other command.
 
     ``nearest`` is told where nothing is recorded for this very command: the record with the fewest other fields.
-    Raises CommandError where the program cannot be found, StoreError where the store cannot be used.
+    ``config``: the file of ``--config``. Raises CommandError where the program cannot be found, StoreError where the
+    store cannot be used, UsageError for wrong settings.
     """
     layout = locate(cache_dir)
+    policy = settings(layout, config, {})
     layout.prepare()
-    front = Front(argv, layout, Policy())
-    program = front.command.program
-    if program in front.policy.never_cached:
-        return {
-            "outcome": "uncacheable",
-            "variants": [],
-            "nearest": None,
-            "reasons": [reason("never-cache", detail=program)],
-        }
-    if program in front.policy.never_skipped:
-        return {
-            "outcome": "uncacheable",
-            "variants": [],
-            "nearest": None,
-            "reasons": [reason("never-skipped", detail=program)],
-        }
+    front = Front(argv, layout, policy)
+    if why := always_run(front):
+        return {"outcome": "uncacheable", "variants": [], "nearest": None, "reasons": [why]}
     variants = []
     for record in list(records.load(layout, front.command.key))[:MOST]:
-        found = match(record, front.world, front, most=ALL)
+        found = match(record, front.world, front, policy, most=ALL)
         variants.append({"stored": record.stored, "differences": found.differences})
     hit = any(not variant["differences"] for variant in variants)
     nearest = None if variants else nearest_command(front)
     return {"outcome": "hit" if hit else "miss", "variants": variants, "nearest": nearest}
+
+
+def always_run(front: Front) -> Reason | None:
+    """Why a command is run whatever is recorded, if it is."""
+    program = front.command.program
+    if program in TRACERS:
+        return reason("ptrace", detail=program)
+    if front.policy.is_never_cached(program, front.argv):
+        return reason("never-cache", detail=program)
+    return reason("never-skipped", detail=program) if program in front.policy.never_skipped else None
 
 
 def nearest_command(front: Front) -> dict[str, object] | None:
@@ -82,6 +82,8 @@ def field_differences(record: Record, front: Front) -> list[Reason]:
             continue
         if name == "environment":
             old, new = environment_difference(record.environment, front.command.env.names())
+            if old == new:
+                old, new = (b"another list of ignored variables",), (b"the present one",)
         elif name == "attributes":
             old, new = items_difference(old, new)
         elif name == "inherited state":

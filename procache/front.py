@@ -136,7 +136,7 @@ class Front:
                 record = Record.unpack(packed)
             except Damaged:
                 continue
-            if not match(record, self.world, self, resume=self.policy.resume).differences:
+            if not match(record, self.world, self, self.policy).differences:
                 if not (self.policy.resume and record.status):
                     return record
                 failed = failed or record  # with --resume, work that is done goes before a failure over its results
@@ -149,7 +149,7 @@ class Front:
 
     def differences(self, tried: list[Record]) -> list[Reason]:
         """All differences of the record that comes nearest."""
-        found = [match(record, self.world, self, resume=self.policy.resume, most=ALL).differences for record in tried]
+        found = [match(record, self.world, self, self.policy, most=ALL).differences for record in tried]
         return min(found, key=len)[:TOLD]
 
     def replay(self, record: Record) -> int:

@@ -6,9 +6,10 @@ import os
 import sys
 import time
 
+from procache.config.sources import policy as settings
 from procache.errors import StoreError
 from procache.front import Front
-from procache.model.policy import TRACERS, Policy
+from procache.model.policy import TRACERS
 from procache.model.reasons import Reason, reason
 from procache.plain import exec_plainly, find_own_program, watched_already
 from procache.replay.apply import ReplayFailed
@@ -18,6 +19,7 @@ from procache.summary import run_flags, summary, wants_summary
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procache.cli import RunOptions
+    from procache.store.layout import Layout
 
 
 def run(options: RunOptions) -> int:
@@ -25,13 +27,13 @@ def run(options: RunOptions) -> int:
     if watched_already():
         return exec_plainly(options, "")
     layout = locate(options.cache_dir)
-    try:
-        layout.prepare()
-    except StoreError as error:
+    useless = unusable(layout)
+    policy = settings(None if useless else layout, options.config, options.of_policy())
+    if useless:
         find_own_program(options)
-        return exec_plainly(options, f"{error} (the command runs without the cache)")
+        return exec_plainly(options, f"{useless} (the command runs without the cache)")
     try:
-        front = Front(options.command, layout, Policy(resume=options.resume))
+        front = Front(options.command, layout, policy)
     except FileNotFoundError:
         return exec_plainly(options, "the working folder no longer exists; the command runs without the cache")
     if front.command.program in TRACERS:
@@ -51,6 +53,15 @@ def run(options: RunOptions) -> int:
         die_of(-status)
         return 128 - status
     return status
+
+
+def unusable(layout: Layout) -> str:
+    """Make the store's folders; returns "" or why the store cannot be used."""
+    try:
+        layout.prepare()
+    except StoreError as error:
+        return str(error)
+    return ""
 
 
 def replay_root(front: Front, options: RunOptions, misses: list[Reason]) -> int | None:

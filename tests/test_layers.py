@@ -19,6 +19,7 @@ LAYERS = (
     "model",
     "events world",
     "store",
+    "config",
     "program pipeinput summary",
     "capture replay",
     "plain",

@@ -19,6 +19,8 @@ ROOT = Path(__file__).resolve().parent.parent
 ALLOWED = {
     "procache",
     "procache.cli",
+    "procache.config",
+    "procache.config.sources",
     "procache.errors",
     "procache.run",
     "procache.front",
@@ -33,6 +35,7 @@ ALLOWED = {
     "procache.model.command",
     "procache.model.effects",
     "procache.model.match",
+    "procache.model.pathrules",
     "procache.model.policy",
     "procache.model.reasons",
     "procache.model.record",
@@ -72,8 +75,11 @@ BROUGHT = {"_struct", "datetime", "_datetime", "math", "itertools", "keyword", "
 BROUGHT |= {"_collections", "collections", "collections.abc", "functools", "_functools", "operator", "_operator"}
 #: A pipe on stdin is looked into with tee(2), for which Python has no call.
 FOR_A_PIPE = {"procache.world.openfiles", "ctypes", "_ctypes", "ctypes._endian", "select", "types"}
+#: Where there is a procache.toml.
+OF_SETTINGS = {"procache.config.layers", "procache.config.settings", "procache.config.toml", "procache.store.parsed"}
 #: Named besides, so that a look at the list above cannot let them in by mistake.
 DEAR = {
+    "tomllib",
     "structlog",
     "argparse",
     "dataclasses",
@@ -130,6 +136,17 @@ def outputs(folder: Path) -> None:
             path.unlink()
         elif path.is_dir():
             path.rmdir()
+
+
+def test_a_warm_hit_with_settings_imports_no_parser(tmp_path: Path) -> None:
+    cache, folder = tmp_path / "cache", tmp_path / "work"
+    folder.mkdir()
+    (folder / "procache.toml").write_text("min_runtime = 0\nignored_paths = ['log']\n")
+    cold = run(cache, "true", cwd=folder)
+    assert "tomllib" in cold
+    warm = run(cache, "true", cwd=folder)
+    assert sorted(warm - ALLOWED - BROUGHT) == sorted(OF_SETTINGS)
+    assert sorted(warm & DEAR) == []
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -19,6 +19,7 @@ from procache.model.aspects import (
     STDIN,
     TARGET,
     TYPE,
+    UNCOUNTED,
     WHOLE,
     WRITABLE,
     ChangedWhileReading,
@@ -26,6 +27,7 @@ from procache.model.aspects import (
     State,
 )
 from procache.model.execution import Execution, Touch
+from procache.model.pathrules import IGNORED, TAINTING
 from procache.model.reasons import reason
 from procache.model.record import Record
 from procache.model.tree import before
@@ -33,6 +35,7 @@ from procache.store.writer import temporary
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from procache.model.pathrules import PathRules
     from procache.model.tree import Tree
     from procache.store.layout import Layout
     from procache.store.writer import Writer
@@ -85,7 +88,7 @@ class Capture:
         made = Record(
             ex.command.fields(),
             ex.command.env.names(),
-            facts_of(ex),
+            counted(ex, facts_of(ex), self.tree.rules),
             effects,
             segments,
             data,
@@ -107,16 +110,27 @@ class Capture:
     # -- facts: nobody else changed them meanwhile ------------------------------------------------------
 
     def _verify(self, ex: Execution) -> None:
-        unchanged, touched = self.tree.world.unchanged, ex.touched
+        unchanged, touched, rules = self.tree.world.unchanged, ex.touched, self.tree.rules
         for path, (aspect, value, _) in ex.states.items():
+            if rules is not None and rules.of(path):
+                self._apply_rule(rules.of(path), path)
+                continue
             if aspect != TYPE and path not in touched and not unchanged(aspect, path, value):
                 raise Unrecordable(reason("changed-outside", path=path))
         world = self.tree.world
         for (path, aspect), value in ex.extras.items():
-            if aspect == LISTING and path not in touched:
+            if rules is not None and rules.of(path):
+                self._apply_rule(rules.of(path), path)
+            elif aspect == LISTING and path not in touched:
                 now = world.listing_digest(before(ex, path, world.entries(path)))
                 if now != value:
                     raise Unrecordable(reason("changed-outside", path=path))
+
+    @staticmethod
+    def _apply_rule(rule: str, path: bytes) -> None:
+        """What the policy says of a path that the execution used. Raises Unrecordable."""
+        if rule == TAINTING:
+            raise Unrecordable(reason("path-rule", path=path))
 
     # -- effects ------------------------------------------------------------------------------------------
 
@@ -127,7 +141,11 @@ class Capture:
         devices: set[int] = set()
         self._check_aliases(ex)
         # names that were there before come first: a new name is a link to them, not they to it
+        rules = self.tree.rules
         for path, touch in sorted(ex.touched.items(), key=lambda item: not item[1].prior or item[1].replaced):
+            if rules is not None and rules.of(path):
+                self._apply_rule(rules.of(path), path)
+                continue
             st = self.tree.world.look(path)
             if not isinstance(st, int) and touch.set_mtime not in (None, fx.NOW, st.st_mtime_ns):
                 touch.set_mtime = None  # written again after its time was set
@@ -305,6 +323,17 @@ def facts_of(ex: Execution) -> list[Fact]:
     if ex.stdin is not None:
         facts.append((b"0", STDIN, ex.stdin.fact, False))  # type: ignore[attr-defined]
     return facts
+
+
+def counted(ex: Execution, facts: list[Fact], rules: PathRules | None) -> list[Fact]:
+    """The facts without those of paths that the policy leaves out; that it does is a fact in their stead."""
+    if rules is None:
+        return facts
+    ignored = [path for path in (*ex.touched, *(fact[0] for fact in facts)) if rules.of(path) == IGNORED]
+    return [
+        *(fact for fact in facts if rules.of(fact[0]) != IGNORED),
+        *((path, UNCOUNTED, None, False) for path in dict.fromkeys(ignored)),
+    ]
 
 
 def stdin_end(ex: Execution) -> int | None:

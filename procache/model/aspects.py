@@ -28,6 +28,8 @@ DESCRIPTORS = 13  # value: numbers and kinds of the descriptors above 2 that wer
 LINK_META = 14  # value: (mode, uid, gid, mtime_ns) of a link that a program looked at which goes by times
 BEGINS = 15  # value: whether a file inherited as output stood at its begin; the path is the descriptor's number
 WHOLE = 16  # value: True: work of it went on when it had ended, so only a whole run may be replayed; path b""
+PROGRAM = 17  # value: what the policy said of a program that was run (``Policy.of_program``); its name is the path
+UNCOUNTED = 18  # value: None: the policy said that this path is no input
 
 NAMES = {
     ABSENT: "absent",
@@ -47,6 +49,8 @@ NAMES = {
     LINK_META: "link",
     BEGINS: "position",
     WHOLE: "place",
+    PROGRAM: "program",
+    UNCOUNTED: "uncounted",
 }
 
 #: Aspects of which a path keeps one, the strongest. ABSENT and TARGET are complete in themselves.

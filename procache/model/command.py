@@ -93,6 +93,7 @@ class EnvTables:
         table = self.known.get(raw)
         if table is None:
             entries = tuple(self.policy.counted(raw))
-            table = EnvTable(entries, digests.of_bytes(b"\0".join(entries)).hex().encode())
+            counted = b"\0".join((self.policy.environment_rule, *entries))
+            table = EnvTable(entries, digests.of_bytes(counted).hex().encode())
             self.known[raw] = table
         return table

@@ -18,12 +18,15 @@ from procache.model.aspects import (
     LISTING,
     META,
     NAMES,
+    PROGRAM,
     REPLACEABLE,
     STDIN,
+    UNCOUNTED,
     WHOLE,
     WRITABLE,
     Fact,
 )
+from procache.model.pathrules import IGNORED, TAINTING
 from procache.model.reasons import Reason, reason
 
 TYPE_CHECKING = False
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     import os
     from typing import Protocol
 
+    from procache.model.policy import Policy
     from procache.model.record import Record
     from procache.world.view import World
 
@@ -69,21 +73,29 @@ class Match:
         self.facts: list[Fact] = []
 
 
-def match(record: Record, world: World, streams: Streams, *, resume: bool = False, most: int = 1) -> Match:
-    """Compare a record with the world; stops after ``most`` differences.
+def match(record: Record, world: World, streams: Streams, policy: Policy, *, most: int = 1) -> Match:
+    """Compare a record with the world, and with the policy of now; stops after ``most`` differences.
 
-    With ``resume``, a fact also holds where the record's own effects have changed the path and it
+    With ``policy.resume``, a fact also holds where the record's own effects have changed the path and it
     shows exactly those effects: the work is done.
     """
     result = Match()
     difference: object
     if meeting := _meeting(record, world, streams):
         result.differences.append(reason("stream-is-file", path=meeting))
-        if most == 1:
-            return result
-    done = Done(record, world) if resume else None
+    result.differences += objections(record, policy)
+    if len(result.differences) >= most:
+        return result
+    done = Done(record, world) if policy.resume else None
+    rules = policy.paths
     for fact in record.facts:
         path, aspect, value, _ = fact
+        if aspect == PROGRAM:
+            result.facts.append((path, PROGRAM, policy.of_program(path), False))
+            continue
+        if aspect == UNCOUNTED or (rules is not None and rules.of(path) == IGNORED):
+            result.facts.append((path, UNCOUNTED, None, False))
+            continue
         if aspect in _OF_STREAMS:
             difference = _streams_differ(streams, path, aspect, value)
             fresh = fact
@@ -102,6 +114,30 @@ def match(record: Record, world: World, streams: Streams, *, resume: bool = Fals
         if len(result.differences) >= most:
             break
     return result
+
+
+def objections(record: Record, policy: Policy) -> list[Reason]:
+    """What in a record the policy of now does not allow: it may have been another one when it was made."""
+    found: list[Reason] = []
+    if policy.only_success and record.status:
+        found.append(reason("failed-before", detail=record.status))
+    rules = policy.paths
+    for path, aspect, value, _ in record.facts:
+        if aspect == PROGRAM:
+            why = policy.objection(path, value)  # type: ignore[arg-type]
+        elif rules is not None and rules.of(path) == TAINTING:
+            why = "who uses it is not to be recorded"
+        elif aspect == UNCOUNTED and (rules is None or rules.of(path) != IGNORED):
+            why = "it counts now"
+        else:
+            continue
+        if why:
+            found.append(reason("policy-differs", path=path, detail=why))
+    if rules is not None:
+        for effect in record.effects:
+            if rules.of(effect[fx.PATH]):  # what a record left there is neither to be put back nor to be passed over
+                found.append(reason("policy-differs", path=effect[fx.PATH], detail="what is written there counted"))
+    return found
 
 
 def _streams_differ(streams: Streams, path: bytes, aspect: int, value: object) -> object:

@@ -1,35 +1,29 @@
 """What the user may decide: which differences count. One value object, with the defaults here.
 
-A program is named by the base name of its executable.
+A program is named by the base name of its executable. Where the values come from is ``procache.config``.
 """
 
 from __future__ import annotations
 
+from procache import digests
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from procache.model.pathrules import PathRules
+
 #: Environment variables that differ from run to run and mean nothing to a result.
+#: A ``*`` at the end stands for any end.
 IGNORED_ENV = frozenset(
     b"""
     _ OLDPWD SHLVL WINDOWID TERM_SESSION_ID TERM_PROGRAM TERM_PROGRAM_VERSION SSH_CLIENT SSH_CONNECTION
     SSH_TTY SSH_AUTH_SOCK SSH_AGENT_PID GPG_AGENT_INFO DBUS_SESSION_BUS_ADDRESS DISPLAY WAYLAND_DISPLAY XAUTHORITY
     DESKTOP_SESSION SESSION_MANAGER INVOCATION_ID JOURNAL_STREAM MANAGERPID TMUX TMUX_PANE STY WINDOW
-    MFLAGS MAKELEVEL MAKE_TERMOUT MAKE_TERMERR PARALLEL PROCACHE_DIR
+    MFLAGS MAKELEVEL MAKE_TERMOUT MAKE_TERMERR PARALLEL PROCACHE_*
     SLURM_JOB_ID SLURM_JOBID SLURM_STEP_ID SLURM_STEPID SLURM_TASK_PID SLURM_SUBMIT_HOST SLURM_LAUNCH_NODE_IPADDR
     PBS_JOBID LSB_JOBID JOB_ID GITHUB_RUN_ID GITHUB_RUN_NUMBER CI_JOB_ID CI_PIPELINE_ID BUILD_ID BUILD_NUMBER BUILD_TAG
+    PARALLEL_* XDG_SESSION_* XDG_VTNR* XDG_SEAT* KONSOLE_* GNOME_TERMINAL_* VSCODE_* ITERM_* KITTY_* ALACRITTY_*
+    WEZTERM_* SYSTEMD_EXEC_PID* PYTEST_CURRENT_TEST*
     """.split()
-)
-IGNORED_ENV_PREFIXES = (
-    b"PARALLEL_",
-    b"XDG_SESSION_",
-    b"XDG_VTNR",
-    b"XDG_SEAT",
-    b"KONSOLE_",
-    b"GNOME_TERMINAL_",
-    b"VSCODE_",
-    b"ITERM_",
-    b"KITTY_",
-    b"ALACRITTY_",
-    b"WEZTERM_",
-    b"SYSTEMD_EXEC_PID",
-    b"PYTEST_CURRENT_TEST",
 )
 
 #: Programs whose result depends on modification times or link counts, so that these must be equal.
@@ -65,36 +59,80 @@ TRACERS = frozenset(b"strace ltrace gdb lldb rr perf bpftrace proot".split())
 _CLOCK_TESTS = (b"-mmin", b"-mtime", b"-amin", b"-atime", b"-cmin", b"-ctime", b"-used")
 
 
+#: What the policy says of one program, as bits: its result depends on times; only its looks do.
+TIMED, TIMED_LOOKS = 1, 2
+
+
 class Policy:
     """The decisions that recording and matching ask for.
 
-    ``mtime_sensitive`` and ``never_cached`` are sets of executable base names; ``resume`` accepts
-    work whose own effects are already in place; ``only_success`` stores exit status 0 alone;
-    ``max_variants`` bounds the records kept for one command.
+    ``ignored_env``: names, or beginnings of names with a ``*``; ``mtime_sensitive``, ``never_cached`` and
+    ``never_skipped``: sets of executable base names; ``paths``: rules for paths, None where there are none;
+    ``resume`` accepts work whose own effects are already in place; ``only_success`` keeps exit status 0
+    alone; ``min_runtime``: seconds that something must take to be worth storing; ``max_variants`` bounds
+    the records kept for one command.
     """
 
     __slots__ = (
-        "ignored_env",
-        "ignored_env_prefixes",
+        "_ignored_env",
+        "_ignored_names",
+        "_ignored_beginnings",
+        "_environment_rule",
         "mtime_sensitive",
         "timed_stats",
         "never_cached",
         "never_skipped",
+        "paths",
         "resume",
         "only_success",
+        "min_runtime",
         "max_variants",
     )
 
-    def __init__(self, *, resume: bool = False) -> None:
+    def __init__(self) -> None:
         self.ignored_env = IGNORED_ENV
-        self.ignored_env_prefixes = IGNORED_ENV_PREFIXES
         self.mtime_sensitive = MTIME_SENSITIVE
         self.timed_stats = TIMED_STATS
         self.never_cached = NEVER_CACHED
         self.never_skipped = NEVER_SKIPPED
-        self.resume = resume
+        self.paths: PathRules | None = None
+        self.resume = False
         self.only_success = False
+        self.min_runtime = 0.0
         self.max_variants = 16
+
+    @property
+    def ignored_env(self) -> frozenset[bytes]:
+        """Names of variables that do not count."""
+        return self._ignored_env
+
+    @ignored_env.setter
+    def ignored_env(self, names: frozenset[bytes]) -> None:
+        self._ignored_env = names
+        self._ignored_names = frozenset(name for name in names if not name.endswith(b"*"))
+        self._ignored_beginnings = tuple(sorted(name[:-1] for name in names if name.endswith(b"*")))
+        self._environment_rule = digests.of_bytes(b" ".join(sorted(names)))
+
+    @property
+    def environment_rule(self) -> bytes:
+        """Digest of the rule by which an environment is counted, which is a part of every command key.
+
+        What was recorded while a variable did not count depends on the value that it had then.
+        """
+        return self._environment_rule
+
+    def of_program(self, program: bytes) -> int:
+        """TIMED and TIMED_LOOKS as they hold for a program."""
+        return (TIMED if program in self.mtime_sensitive else 0) | (TIMED_LOOKS if program in self.timed_stats else 0)
+
+    def objection(self, program: bytes, recorded: int) -> str:
+        """Why a record that contains ``program`` and was made when ``of_program`` said ``recorded`` does not hold now.
+
+        "" where it does: a record made under the stricter rule is good under the laxer one.
+        """
+        if program in self.never_cached:
+            return "it is never cached"
+        return "times count for it" if self.of_program(program) & ~recorded else ""
 
     def is_never_cached(self, program: bytes, argv: tuple[bytes, ...]) -> bool:
         """True for programs whose point is to differ, and for find(1) when it is asked about the clock."""
@@ -107,7 +145,7 @@ class Policy:
     def counts(self, entry: bytes) -> bool:
         """True when an environment entry (``NAME=value``) is part of a command."""
         name = entry.partition(b"=")[0]
-        return name not in self.ignored_env and not name.startswith(self.ignored_env_prefixes)
+        return name not in self._ignored_names and not name.startswith(self._ignored_beginnings)
 
 
 def asks_clock(word: bytes) -> bool:

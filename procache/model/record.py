@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from procache.model.effects import Effect
 
 #: Changes with the meaning of the packed fields; a record of another number is a miss.
-FORMAT = 1
+FORMAT = 2
 
 
 class Damaged(Exception):

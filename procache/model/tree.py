@@ -18,6 +18,7 @@ from procache.model.aspects import (
     META,
     NLINK,
     OWNER,
+    PROGRAM,
     PSEUDO,
     REPLACEABLE,
     STRENGTH,
@@ -29,6 +30,7 @@ from procache.model.aspects import (
     Fact,
 )
 from procache.model.execution import Execution, Touch
+from procache.model.pathrules import IGNORED
 from procache.model.reasons import reason
 
 TYPE_CHECKING = False
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable
 
+    from procache.model.pathrules import PathRules
     from procache.world.view import World
 
     Look = os.stat_result | int
@@ -47,10 +50,12 @@ _IS_FOLDER = (TYPE, stat.S_IFDIR, False)
 class Tree:
     """Applies events to executions. ``world`` answers what a path holds now."""
 
-    __slots__ = ("world", "writers", "holds_open", "touches")
+    __slots__ = ("world", "writers", "holds_open", "touches", "rules")
 
     def __init__(self, world: World) -> None:
         self.world = world
+        #: the policy's rules for paths
+        self.rules: PathRules | None = None
         #: how many changes were announced so far that took no full account of what was there before
         self.touches = 0
         #: tells whether an execution has a path open at this moment; without a kernel to ask, it may
@@ -361,7 +366,17 @@ class Tree:
             node.taint(text)
             node = node.parent
 
+    def ran(self, ex: Execution, program: bytes, rule: int) -> None:
+        """``ex`` and all above it contain an execution of ``program``, of which the policy says ``rule``."""
+        key = (program, PROGRAM)
+        node: Execution | None = ex
+        while node is not None and key not in node.extras:
+            node.extras[key] = rule
+            node = node.parent
+
     def _written(self, ex: Execution, path: bytes, skipped: bool) -> None:
+        if self.rules is not None and self.rules.of(path) == IGNORED:
+            return
         writers = self.writers.get(path)
         if writers is None:
             if not skipped:
@@ -431,6 +446,8 @@ class Tree:
     def _fold_extra(self, ex: Execution, path: bytes, aspect: int, value: object) -> None:
         if aspect == LISTING:
             return self.look_listing(ex, path)
+        if aspect == PROGRAM:
+            return self.ran(ex, path, value)  # type: ignore[arg-type]
         for node in ex.chain():
             if (path, aspect) in node.extras or (aspect != PSEUDO and is_own(node, path)):
                 return

@@ -22,7 +22,7 @@ from procache.store.layout import Layout, locate
 
 #: Parts of the store that a folder must have to be taken for one.
 NEEDED = ("records", "blobs", "runs")
-KNOWN = (*NEEDED, "tmp", "memo")
+KNOWN = (*NEEDED, "tmp", "configs", "memo")
 ASIDE = b".cleared-"
 
 

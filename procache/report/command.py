@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 
 from procache.errors import ProcacheError
-from procache.report import clear, explain, log, show, stats
+from procache.report import clear, diagnosis, explain, log, settings, show, stats
 from procache.report.options import Options, parse
 from procache.report.output import Output
 
@@ -17,6 +17,8 @@ VERBS: dict[str, Verb] = {
     "log": log.run,
     "show": show.run,
     "explain": explain.run,
+    "check": diagnosis.check,
+    "config": settings.run,
     "stats": stats.run,
     "clear": clear.run,
 }

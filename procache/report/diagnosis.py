@@ -1,4 +1,4 @@
-"""``procache explain -- CMD``: asks the matcher whether CMD would be skipped now, and tells the answer."""
+"""``procache check -- CMD`` and ``explain -- CMD``: asks the matcher whether CMD would be skipped now."""
 
 from __future__ import annotations
 
@@ -22,11 +22,27 @@ VERDICTS = {
 VARIANTS = 3
 
 
-def run(argv: list[bytes], options: Options, output: Output) -> int:
-    """Report on the command ``argv``."""
+def check(options: Options, output: Output) -> int:
+    """One line (or JSON) for the command after ``--``: 0 for a hit, 1 where it would run."""
+    assert options.command is not None
+    found = asked(options.command, options)
+    if options.json:
+        output.json(as_json(options.command, found))
+    else:
+        output.lines([VERDICTS[found["outcome"]]])
+    return 0 if found["outcome"] == "hit" else 1
+
+
+def asked(argv: list[bytes], options: Options) -> Diagnosis:
+    """What the matcher says of a command."""
     from procache.diagnose import diagnose  # brings the matcher; no other report needs it
 
-    found: Diagnosis = diagnose(argv, options.cache_dir)
+    return diagnose(argv, options.cache_dir, options.config)
+
+
+def run(argv: list[bytes], options: Options, output: Output) -> int:
+    """Report on the command ``argv``."""
+    found = asked(argv, options)
     if options.json:
         output.json(as_json(argv, found))
     else:

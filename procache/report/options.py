@@ -14,10 +14,15 @@ ABOUT = {
     "log": "List the runs, newest first.",
     "show": "Show one run as the tree of its executions.",
     "explain": "Say why executions of a run were not skipped, or whether a command would be skipped now.",
+    "check": "Say whether a command would be skipped now: exit status 0 if it would, 1 if not. Nothing is run.",
+    "config": "Show the settings: those of procache.toml files, of variables, and what is built in.",
     "stats": "Say what the store holds and what it has saved.",
     "clear": "Delete everything that is stored: records, outputs and journals.",
 }
-USAGE = {"explain": "procache explain [--all] [--json] [--cache-dir D] [RUN | -- CMD...]"}
+USAGE = {
+    "explain": "procache explain [--all] [--json] [--config FILE] [--cache-dir D] [RUN | -- CMD...]",
+    "check": "procache check [--json] [--config FILE] [--cache-dir D] -- CMD...",
+}
 RUN_HELP = "id of a run, the beginning of one, or 'last' (the default)"
 ALL_HELP = {
     "show": "show every execution, also where many siblings had the same outcome",
@@ -26,6 +31,7 @@ ALL_HELP = {
 #: How many runs ``log`` lists when it is not told.
 DEFAULT_NUMBER = 20
 NUMBER_HELP = f"list N runs at most (default {DEFAULT_NUMBER}, 0: all)"
+CONFIG_HELP = "settings that come before those of the user's and the project's procache.toml"
 CACHE_HELP = "the cache folder (default: $PROCACHE_DIR, else procache in the user's cache)"
 
 
@@ -39,6 +45,9 @@ class Options:
     number: int = DEFAULT_NUMBER
     all: bool = False
     yes: bool = False
+    config: str | None = None
+    what: str = ""
+    origin: bool = False
     command: list[bytes] | None = None
 
 
@@ -52,21 +61,23 @@ class Parser(argparse.ArgumentParser):
 
 def parse(verb: str, args: Sequence[str]) -> Options:
     """Read the arguments of ``verb``. Raises UsageError; ``--help`` raises SystemExit(0)."""
-    mine, command = _split(args) if verb == "explain" else (args, None)
+    mine, command = _split(verb, args) if verb in ("explain", "check") else (args, None)
     options = _parser(verb).parse_args(mine, namespace=Options(command=command))
     if options.command is not None and options.run is not None:
         raise UsageError("explain takes a RUN or a command after `--`, not both")
+    if verb == "check" and options.command is None:
+        raise UsageError("check needs a command after `--` (see `procache check --help`)")
     return options
 
 
-def _split(args: Sequence[str]) -> tuple[Sequence[str], list[bytes] | None]:
+def _split(verb: str, args: Sequence[str]) -> tuple[Sequence[str], list[bytes] | None]:
     """The arguments before the first ``--``, and the command after it (None without a ``--``)."""
     if "--" not in args:
         return args, None
     at = args.index("--")
     command = [os.fsencode(word) for word in args[at + 1 :]]
     if not command or not command[0]:
-        raise UsageError("no command after `--` (see `procache explain --help`)")
+        raise UsageError(f"no command after `--` (see `procache {verb} --help`)")
     return args[:at], command
 
 
@@ -76,6 +87,11 @@ def _parser(verb: str) -> Parser:
     if verb in ("show", "explain"):
         add("run", metavar="RUN", nargs="?", help=RUN_HELP)
         add("--all", action="store_true", help=ALL_HELP[verb])
+    if verb == "config":
+        add("what", metavar="show", choices=["show"], help="show every setting and its value")
+        add("--origin", action="store_true", help="also say where each value comes from")
+    if verb in ("explain", "check", "config"):
+        add("--config", metavar="FILE", help=CONFIG_HELP)
     if verb == "log":
         add("-n", "--number", metavar="N", type=_count, help=NUMBER_HELP)
     if verb == "clear":

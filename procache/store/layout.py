@@ -4,6 +4,7 @@ ROOT/v1/records/ab/abcdef…   all records of one command key
         blobs/ab/xabcdef…    file content by digest
         runs/RUNID.journal   what one run did
         tmp/                 files being written; nothing here is ever read back
+        configs/             what configuration files say, by the digest of their bytes
         memo                 digests of files by identity
 """
 
@@ -21,7 +22,7 @@ VERSION = b"v1"
 class Layout:
     """Paths of one cache folder, all absolute bytes."""
 
-    __slots__ = ("top", "root", "records", "blobs", "runs", "tmp", "memo")
+    __slots__ = ("top", "root", "records", "blobs", "runs", "tmp", "configs", "memo")
 
     def __init__(self, top: bytes) -> None:
         self.top = top
@@ -30,6 +31,7 @@ class Layout:
         self.blobs = self.root + b"/blobs"
         self.runs = self.root + b"/runs"
         self.tmp = self.root + b"/tmp"
+        self.configs = self.root + b"/configs"
         self.memo = self.root + b"/memo"
 
     def record(self, key: bytes) -> bytes:

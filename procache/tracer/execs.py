@@ -12,6 +12,7 @@ from procache.model.aspects import CONTENT, OWNER
 from procache.model.command import Command, EnvTables
 from procache.model.execution import HIT, MISS, UNCACHEABLE, Execution
 from procache.model.match import ALL, match
+from procache.model.policy import TIMED, TIMED_LOOKS
 from procache.model.reasons import Reason, reason
 from procache.model.record import Damaged, Record
 from procache.store import journal, records
@@ -233,7 +234,7 @@ class Execs:
                 record = Record.unpack(packed)
             except Damaged:
                 continue
-            found = match(record, self.tree.world, streams, resume=self.policy.resume)
+            found = match(record, self.tree.world, streams, self.policy)
             if found.differences:
                 tried.append(record)
                 continue
@@ -251,7 +252,7 @@ class Execs:
         """All differences of the record that comes nearest."""
         nearest: list[Reason] | None = None
         for record in tried:
-            found = match(record, self.tree.world, streams, resume=self.policy.resume, most=ALL)
+            found = match(record, self.tree.world, streams, self.policy, most=ALL)
             if nearest is None or len(found.differences) < len(nearest):
                 nearest = found.differences
         return (nearest or [])[:TOLD]
@@ -299,8 +300,9 @@ class Execs:
         if pending.command.streams[0] == b"file":
             ex.stdin_file = share(t.process.tgid, 0)
         program = pending.command.program
-        ex.timed = program in self.policy.mtime_sensitive
-        ex.timed_stats = program in self.policy.timed_stats
+        rule = self.policy.of_program(program)
+        self.tree.ran(ex, program, rule)
+        ex.timed, ex.timed_stats = bool(rule & TIMED), bool(rule & TIMED_LOOKS)
         if ex.timed and pending.command.streams[0] == b"file":
             self.streams.receive(t, (0,))  # it may tell of its stdin without reading it
         if self.policy.is_never_cached(program, pending.command.argv):
@@ -384,7 +386,7 @@ class Execs:
         if self.policy.only_success and ex.status and not ex.taints:
             ex.taint(reason("failed", detail=ex.status))
         if not ex.taints and not self.no_store:
-            self.capture.record(ex, ex.ended)
+            self._store(ex)
         ex.outcome = UNCACHEABLE if ex.taints else MISS
         if self.log is not None:
             self.log.decided(ex, ex.outcome)
@@ -415,6 +417,13 @@ class Execs:
         for kept in (ex.stdin, ex.output):
             if kept is not None:
                 kept.close()  # type: ignore[attr-defined]
+
+    def _store(self, ex: Execution) -> None:
+        took = ex.ended - ex.started
+        if took < self.policy.min_runtime:
+            ex.misses = [*ex.misses, reason("too-short", detail=f"{took:.3f}")]
+        else:
+            self.capture.record(ex, ex.ended)
 
     def _killed(self, ex: Execution, number: int) -> None:
         why = reason("signal", detail=number)

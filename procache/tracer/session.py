@@ -68,6 +68,7 @@ def trace(front: Front, options: RunOptions, misses: list[Reason]) -> int:
 def assemble(front: Front, options: RunOptions, writer: Writer, misses: list[Reason]) -> tuple[Loop, Execs]:
     """Make the parts of a traced run and join them."""
     tree = Tree(front.world)
+    tree.rules = front.policy.paths
     tracees: dict[int, Tracee] = {}
     near = Near(tracees)
     paths = PathCalls(tree, Resolver(), near, tracees)

@@ -15,6 +15,7 @@ from procache.model import effects as fx
 from procache.model.aspects import DESCRIPTORS, DIGEST, REPLACEABLE, WRITABLE, Fact, State
 from procache.model.execution import Execution, Touch
 from procache.model.match import ALL, Match, match
+from procache.model.policy import Policy
 from procache.model.record import Record
 
 from .fake import FakeWorld
@@ -77,9 +78,11 @@ def make_record(facts: Sequence[Fact] = (), effects: Sequence[fx.Effect] = (), *
     return Record(*(values[name] for name in Record.__slots__))
 
 
-def compare(record: Record, world: Any, *, resume: bool = False, **streams: Any) -> Match:
+def compare(record: Record, world: Any, *, resume: bool = False, policy: Policy | None = None, **streams: Any) -> Match:
     """All differences between a record and the world."""
-    return match(record, world, Streams(**streams), resume=resume, most=ALL)
+    policy = policy or Policy()
+    policy.resume = policy.resume or resume
+    return match(record, world, Streams(**streams), policy, most=ALL)
 
 
 # -- taking ----------------------------------------------------------------------------------------

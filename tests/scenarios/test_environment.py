@@ -47,7 +47,7 @@ def test_variables_that_mean_nothing(lab: Lab) -> None:
 
 
 def test_a_program_gets_the_variables_that_mean_nothing(lab: Lab) -> None:
-    lab.env.update(MAKELEVEL="3", SLURM_JOB_ID="77", PROCACHE_NOTHING="x")
+    lab.env.update(MAKELEVEL="3", SLURM_JOB_ID="77", PROCACHE_TEST_NOTHING="x")
     assert lab.both(["env"]).root.outcome == "miss"
 
 

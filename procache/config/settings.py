@@ -1,0 +1,184 @@
+"""The keys of ``procache.toml``: what each may hold, what it means, and how it becomes part of a ``Policy``.
+
+Values of lists are tuples of text. A list may hold ``"..."``, which stands for what the list was before (built
+in, or from a weaker source), and ``"!word"``, which takes a word out of it.
+"""
+
+from __future__ import annotations
+
+import os
+
+from procache.model.pathrules import PathRules
+from procache.model.policy import Policy
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Words = tuple[str, ...]
+AS_BEFORE, WITHOUT = "...", "!"
+FLAGS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+
+
+class Wrong(ValueError):
+    """Raised for a value that a key cannot have; the message says what it can be."""
+
+
+class Setting:
+    """One key, what it holds, and what it means."""
+
+    __slots__ = ("name", "kind", "about")
+
+    def __init__(self, name: str, kind: Kind, about: str) -> None:
+        self.name = name
+        self.kind = kind
+        self.about = about
+
+
+class Kind:
+    """A kind of value.
+
+    ``check(raw, before, folder)`` gives the value or raises Wrong: ``raw`` as TOML has it, ``before`` what the key
+    was, ``folder`` the one in which relative paths begin. ``read`` makes of a variable's text what TOML would have.
+    """
+
+    __slots__ = ("check", "read")
+
+    def __init__(self, check: Callable[[object, object, str], object], read: Callable[[str], object]) -> None:
+        self.check = check
+        self.read = read
+
+
+def _words(raw: object, before: object, fits: Callable[[str], str]) -> Words:
+    """A list of words over the list that was there before."""
+    if not isinstance(raw, list) or not all(isinstance(word, str) for word in raw):
+        raise Wrong('a list of strings, such as ["...", "word"]')
+    found: list[str] = []
+    for word in raw:
+        if word == AS_BEFORE:
+            found += before  # type: ignore[arg-type]
+        elif word.startswith(WITHOUT):
+            gone = fits(word[1:])
+            found = [other for other in found if other != gone]
+        else:
+            found.append(fits(word))
+    return tuple(dict.fromkeys(found))
+
+
+def _variable(word: str) -> str:
+    if not word or "=" in word or "*" in word[:-1] or word == "*":
+        raise Wrong(f"names of variables (with a * at the end for all that begin so), not {word!r}")
+    return word
+
+
+def _program(word: str) -> str:
+    if not word or "/" in word:
+        raise Wrong(f"names of programs without a folder, not {word!r}")
+    return word
+
+
+def _pattern(word: str, folder: str) -> str:
+    """An absolute pattern; the part before the first wildcard is freed of symbolic links, as facts are."""
+    if not word:
+        raise Wrong("paths or patterns of paths, not ''")
+    names = os.path.join(folder, os.path.expanduser(word)).split("/")
+    wild = next((at for at, name in enumerate(names) if "*" in name or "?" in name), len(names))
+    if ".." in names[wild:]:
+        raise Wrong(f"patterns without .. behind a wildcard, not {word!r}")
+    fixed = os.path.realpath("/".join(names[:wild]) or "/")
+    return "/".join([fixed.rstrip("/"), *names[wild:]]) or "/"
+
+
+def _number(raw: object, least: float, most: float, meant: str) -> float:
+    if isinstance(raw, bool) or not isinstance(raw, (int, float)) or not least <= raw <= most:
+        raise Wrong(f"{meant}, not {raw!r}")
+    return float(raw)
+
+
+def _flag(raw: object, before: object, folder: str) -> bool:
+    if not isinstance(raw, bool):
+        raise Wrong(f"true or false, not {raw!r}")
+    return raw
+
+
+def _read_flag(text: str) -> object:
+    return FLAGS.get(text.lower(), text)
+
+
+def _read_number(text: str) -> object:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _one_of(*choices: str) -> Kind:
+    def check(raw: object, before: object, folder: str) -> str:
+        if raw not in choices:
+            raise Wrong(f"{' or '.join(repr(choice) for choice in choices)}, not {raw!r}")
+        return str(raw)
+
+    return Kind(check, str)
+
+
+def _split(text: str) -> object:
+    return [word for word in text.split(":") if word]
+
+
+VARIABLES = Kind(lambda raw, before, folder: _words(raw, before, _variable), _split)
+PROGRAMS = Kind(lambda raw, before, folder: _words(raw, before, _program), _split)
+PATHS = Kind(lambda raw, before, folder: _words(raw, before, lambda word: _pattern(word, folder)), _split)
+FLAG = Kind(_flag, _read_flag)
+SECONDS = Kind(lambda raw, before, folder: _number(raw, 0, 1e9, "seconds, 0 or more"), _read_number)
+
+SETTINGS = {
+    setting.name: setting
+    for setting in (
+        Setting("ignored_env", VARIABLES, "environment variables that are no part of a command"),
+        Setting("mtime_sensitive", PROGRAMS, "programs whose result depends on modification times"),
+        Setting("never_cached", PROGRAMS, "programs that are always run, and what contains them too"),
+        Setting("never_skipped", PROGRAMS, "programs that are always run; what contains them may be skipped"),
+        Setting("ignored_paths", PATHS, "paths that are neither an input nor an output"),
+        Setting("tainting_paths", PATHS, "paths whose users are not recorded"),
+        Setting("only_success", FLAG, "keep only results with exit status 0"),
+        Setting("min_runtime", SECONDS, "seconds that something must take to be worth storing"),
+        Setting("already_done", _one_of("run", "hit"), "whether work whose results are in place is run again"),
+    )
+}
+
+
+def built_in() -> dict[str, object]:
+    """The value of each key where no source says otherwise."""
+    plain = Policy()
+    return {
+        "ignored_env": _told(plain.ignored_env),
+        "mtime_sensitive": _told(plain.mtime_sensitive),
+        "never_cached": _told(plain.never_cached),
+        "never_skipped": _told(plain.never_skipped),
+        "ignored_paths": (),
+        "tainting_paths": (),
+        "only_success": plain.only_success,
+        "min_runtime": plain.min_runtime,
+        "already_done": "hit" if plain.resume else "run",
+    }
+
+
+def _told(names: frozenset[bytes]) -> Words:
+    return tuple(sorted(map(os.fsdecode, names)))
+
+
+def _meant(value: object) -> frozenset[bytes]:
+    return frozenset(map(os.fsencode, value))  # type: ignore[call-overload]
+
+
+def policy_of(values: dict[str, object]) -> Policy:
+    """The policy that values, all checked, stand for."""
+    made = Policy()
+    for name in ("ignored_env", "mtime_sensitive", "never_cached", "never_skipped"):
+        setattr(made, name, _meant(values[name]))
+    ignored, tainting = (tuple(map(os.fsencode, values[name])) for name in ("ignored_paths", "tainting_paths"))  # type: ignore[call-overload]
+    made.paths = PathRules(ignored, tainting) if ignored or tainting else None
+    made.only_success = bool(values["only_success"])
+    made.min_runtime = float(values["min_runtime"])  # type: ignore[arg-type]
+    made.resume = values["already_done"] == "hit"
+    return made

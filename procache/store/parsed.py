@@ -1,0 +1,50 @@
+"""What configuration files say, kept under the digest of their bytes so that each is parsed once.
+
+Nothing here can be out of date, since another content has another name. What cannot be read is a miss.
+"""
+
+from __future__ import annotations
+
+import os
+
+import msgpack
+
+from procache import __version__, digests
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from procache.store.layout import Layout
+
+Entries = dict[str, tuple[object, int]]
+
+
+def path_of(layout: Layout, digest: bytes) -> bytes:
+    """Where the entries of a file with this content are."""
+    return layout.configs + b"/" + digest[1:].hex().encode()
+
+
+def read(layout: Layout, digest: bytes) -> Entries | None:
+    """The entries that were kept for a file with this content by this version of procache, or None."""
+    try:
+        with open(path_of(layout, digest), "rb") as file:
+            data = file.read()
+        if digests.of_bytes(data[17:]) != data[:17]:
+            return None
+        version, entries = msgpack.unpackb(data[17:], use_list=True)
+    except (OSError, ValueError, msgpack.UnpackException):
+        return None
+    return {name: (value, line) for name, (value, line) in entries.items()} if version == __version__ else None
+
+
+def write(layout: Layout, digest: bytes, entries: Entries) -> None:
+    """Keep entries; where that fails, the file is parsed again next time."""
+    staged = layout.tmp + b"/config-%d" % os.getpid()
+    try:
+        body: bytes = msgpack.packb((__version__, entries))
+        if not os.path.isdir(layout.configs):
+            os.mkdir(layout.configs, 0o700)
+        with open(staged, "xb") as file:
+            file.write(digests.of_bytes(body) + body)
+        os.rename(staged, path_of(layout, digest))
+    except (OSError, TypeError, OverflowError):  # a value that is none of ours, such as a date
+        pass
