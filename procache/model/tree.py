@@ -24,6 +24,7 @@ from procache.model.aspects import (
     STRENGTH,
     TARGET,
     TYPE,
+    UNCOUNTED,
     WRITABLE,
     XATTR,
     ChangedWhileReading,
@@ -70,6 +71,8 @@ class Tree:
 
         ``timed``: the modification time is an input whatever the program is.
         """
+        if self.rules is not None and self.rules.of(path) == IGNORED:
+            return self._uncounted(ex, path)
         timed = timed or ex.timed or (ex.timed_stats and aspect == META)
         wanted = STRENGTH[aspect]
         if path in self.writers:
@@ -100,6 +103,14 @@ class Tree:
             node = node.parent
         if timed and answer is not None and answer[0] == TARGET:
             self.look_extra(ex, path, LINK_META)
+
+    @staticmethod
+    def _uncounted(ex: Execution, path: bytes) -> None:
+        """``ex`` uses a path that is no input; that it is none must still hold when the record is used."""
+        node: Execution | None = ex
+        while node is not None and (path, UNCOUNTED) not in node.extras:
+            node.extras[(path, UNCOUNTED)] = None
+            node = node.parent
 
     @staticmethod
     def _count_links(ex: Execution, path: bytes, st: Look) -> None:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from procache.model.aspects import CONTENT, UNCOUNTED
 from procache.model.pathrules import IGNORED, TAINTING, PathRules, matches
+
+from .conftest import filled
+from .script import meddle
 
 COVERED = {
     "/a/b": ("/a/b", "/a/b/c", "/a/b/c/d"),
@@ -46,6 +50,24 @@ def test_tainting_is_the_stronger() -> None:
         TAINTING,
         IGNORED,
     ]
+
+
+def test_an_ignored_path_is_not_even_looked_at() -> None:
+    """It may be changing all the time, or be large."""
+    machine = filled()
+    meddle(machine, "put /log x")
+    machine.tree.rules = PathRules((b"/log",), ())
+    parent = machine.start()
+    ex = machine.start(parent)
+    looked: list[bytes] = []
+    value = machine.world.value
+    machine.world.value = lambda aspect, path, st: looked.append(path) or value(aspect, path, st)  # type: ignore[method-assign, func-returns-value]
+    for path in (b"/log", b"/in"):
+        machine.tree.look(ex, path, CONTENT, machine.world.look(path))
+    assert looked == [b"/in"]
+    for node in (ex, parent):
+        assert b"/log" not in node.states
+        assert (b"/log", UNCOUNTED) in node.extras
 
 
 @pytest.mark.parametrize("name", [b"", b"a", b"ab", b"abc", b"a*b", b"aab", b"?"])
