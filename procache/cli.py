@@ -19,6 +19,8 @@ options of run:
   --refresh         skip nothing, and record everything anew
   --no-store        skip what is recorded, and record nothing
   --resume          also skip work whose own results are already in place
+  --verify[=PERCENT]  run hits for real (all, or so many of a hundred) and compare with what is recorded
+  --verify-remember   with it: never skip again what gave another result
   --config FILE     settings that come before those of the user's and the project's procache.toml
   --cache-dir DIR   the cache folder (default: $PROCACHE_DIR, else ~/.cache/procache)
   -q, --quiet       no summary;  -v: a summary even when stderr is no terminal
@@ -36,6 +38,7 @@ FLAGS = {
     "-q": "quiet",
     "-v": "verbose",
     "--verbose": "verbose",
+    "--verify-remember": "verify_remember",
     "--debug": "debug",
 }
 VALUES = {"--cache-dir": "cache_dir", "--config": "config", "--log-file": "log_file", "--log-level": "log_level"}
@@ -54,6 +57,8 @@ class RunOptions:
         "debug",
         "cache_dir",
         "config",
+        "verify",
+        "verify_remember",
         "log_file",
         "log_level",
         "command",
@@ -61,6 +66,8 @@ class RunOptions:
 
     def __init__(self) -> None:
         self.refresh = self.no_store = self.resume = self.quiet = self.verbose = self.debug = False
+        self.verify_remember = False
+        self.verify: float | None = None  # percent
         self.cache_dir: str | None = None
         self.config: str | None = None
         self.log_file: str | None = None
@@ -69,7 +76,12 @@ class RunOptions:
 
     def of_policy(self) -> dict[str, object]:
         """What these options say of the policy: attributes and their values."""
-        return {"resume": True} if self.resume else {}
+        found: dict[str, object] = {"resume": True} if self.resume else {}
+        if self.verify_remember:
+            found["verify_remember"] = True
+        if self.verify is not None or self.verify_remember:
+            found["verify"] = 100.0 if self.verify is None else self.verify
+        return found
 
 
 def parse_run(args: list[str]) -> RunOptions:
@@ -81,7 +93,9 @@ def parse_run(args: list[str]) -> RunOptions:
         at += 1
         if word == "--":
             break
-        if word in FLAGS and not equals:
+        if word == "--verify":
+            options.verify = percentage(value) if equals else 100.0
+        elif word in FLAGS and not equals:
             setattr(options, FLAGS[word], True)
         elif word in VALUES:
             if not equals:
@@ -100,10 +114,21 @@ def parse_run(args: list[str]) -> RunOptions:
     return options
 
 
+def percentage(text: str) -> float:
+    """The value of --verify. Raises UsageError."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 100:
+        raise UsageError(f"--verify is a percentage from 0 to 100, not {text!r}")
+    return value
+
+
 def _nearest(word: str) -> str:
     from difflib import get_close_matches
 
-    found = get_close_matches(word, [*FLAGS, *VALUES], 1)
+    found = get_close_matches(word, [*FLAGS, *VALUES, "--verify"], 1)
     return f" (did you mean {found[0]}?)" if found else ""
 
 

@@ -51,12 +51,15 @@ class Front:
         "extra",
         "extra_kinds",
         "input",
+        "expected",
         "started",
     )
 
     def __init__(self, argv: list[bytes], layout: Layout, policy: Policy) -> None:
         self.started = time.time()
         self.input = PipeInput()
+        #: the record that fits, where it is to be verified instead of replayed
+        self.expected: Record | None = None
         self.argv = tuple(argv)
         self.layout = layout
         self.policy = policy

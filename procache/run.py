@@ -19,6 +19,7 @@ from procache.summary import run_flags, summary, wants_summary
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procache.cli import RunOptions
+    from procache.model.policy import Policy
     from procache.store.layout import Layout
 
 
@@ -55,6 +56,13 @@ def run(options: RunOptions) -> int:
     return status
 
 
+def to_verify(policy: Policy) -> bool:
+    """True when this hit is to be run for real."""
+    from procache.verify import chosen
+
+    return chosen(policy)
+
+
 def unusable(layout: Layout) -> str:
     """Make the store's folders; returns "" or why the store cannot be used."""
     try:
@@ -73,6 +81,9 @@ def replay_root(front: Front, options: RunOptions, misses: list[Reason]) -> int 
         return None
     record = front.fitting(misses)
     if record is None:
+        return None
+    if front.policy.verify and to_verify(front.policy):
+        front.expected = record
         return None
     try:
         status = front.replay(record)

@@ -12,7 +12,12 @@ if TYPE_CHECKING:
 
 def run_flags(options: RunOptions) -> dict[str, bool]:
     """The options that the journal tells."""
-    return {"resume": options.resume, "refresh": options.refresh, "no_store": options.no_store}
+    return {
+        "resume": options.resume,
+        "refresh": options.refresh,
+        "no_store": options.no_store,
+        "verify": bool(options.verify),
+    }
 
 
 def wants_summary(options: RunOptions) -> bool:
@@ -25,13 +30,15 @@ def wants_summary(options: RunOptions) -> bool:
         return False
 
 
-def summary(counts: dict[str, int], wall: float, saved: float, inside: int) -> None:
+def summary(counts: dict[str, int], wall: float, saved: float, inside: int, verified: int = 0) -> None:
     """The one line after a run."""
     total = sum(counts.values())
     nested = f" with {inside - 1} inside" if inside > 1 and total == 1 and counts["hit"] else ""
     text = f"{total} execution{'s' if total != 1 else ''}: {counts['hit']} hit{nested}, {counts['miss']} run"
     if counts["uncacheable"]:
         text += f", {counts['uncacheable']} not cacheable"
+    if verified:
+        text += f", {verified} of them to verify"
     text += f"; {wall:.2f} s"
     if saved >= 0.01:
         text += f", saved about {saved:.1f} s"

@@ -22,6 +22,7 @@ LAYERS = (
     "config",
     "program pipeinput summary",
     "capture replay",
+    "verify",
     "plain",
     "tracer",
     "front",

@@ -131,6 +131,8 @@ PATHS = Kind(lambda raw, before, folder: _words(raw, before, lambda word: _patte
 FLAG = Kind(_flag, _read_flag)
 SECONDS = Kind(lambda raw, before, folder: _number(raw, 0, 1e9, "seconds, 0 or more"), _read_number)
 
+PERCENT = Kind(lambda raw, before, folder: _number(raw, 0, 100, "a percentage from 0 to 100"), _read_number)
+
 SETTINGS = {
     setting.name: setting
     for setting in (
@@ -142,6 +144,8 @@ SETTINGS = {
         Setting("tainting_paths", PATHS, "paths whose users are not recorded"),
         Setting("only_success", FLAG, "keep only results with exit status 0"),
         Setting("min_runtime", SECONDS, "seconds that something must take to be worth storing"),
+        Setting("verify", PERCENT, "how many of a hundred hits are run for real and compared"),
+        Setting("verify_remember", FLAG, "never skip again what gave another result when it was verified"),
         Setting("already_done", _one_of("run", "hit"), "whether work whose results are in place is run again"),
     )
 }
@@ -159,6 +163,8 @@ def built_in() -> dict[str, object]:
         "tainting_paths": (),
         "only_success": plain.only_success,
         "min_runtime": plain.min_runtime,
+        "verify": plain.verify,
+        "verify_remember": plain.verify_remember,
         "already_done": "hit" if plain.resume else "run",
     }
 
@@ -180,5 +186,7 @@ def policy_of(values: dict[str, object]) -> Policy:
     made.paths = PathRules(ignored, tainting) if ignored or tainting else None
     made.only_success = bool(values["only_success"])
     made.min_runtime = float(values["min_runtime"])  # type: ignore[arg-type]
+    made.verify = float(values["verify"])  # type: ignore[arg-type]
+    made.verify_remember = bool(values["verify_remember"])
     made.resume = values["already_done"] == "hit"
     return made

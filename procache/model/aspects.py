@@ -30,6 +30,7 @@ BEGINS = 15  # value: whether a file inherited as output stood at its begin; the
 WHOLE = 16  # value: True: work of it went on when it had ended, so only a whole run may be replayed; path b""
 PROGRAM = 17  # value: what the policy said of a program that was run (``Policy.of_program``); its name is the path
 UNCOUNTED = 18  # value: None: the policy said that this path is no input
+UNSTABLE = 19  # value: None: the command gave another result when it was verified, and is not to be skipped
 
 NAMES = {
     ABSENT: "absent",
@@ -51,6 +52,7 @@ NAMES = {
     WHOLE: "place",
     PROGRAM: "program",
     UNCOUNTED: "uncounted",
+    UNSTABLE: "unstable",
 }
 
 #: Aspects of which a path keeps one, the strongest. ABSENT and TARGET are complete in themselves.

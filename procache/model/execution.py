@@ -67,6 +67,7 @@ class Execution:
         "further",
         "stdin_file",
         "outlived",
+        "expected",
     )
 
     def __init__(self, number: int, parent: Execution | None, command: Command, main_pid: int, started: float) -> None:
@@ -101,6 +102,8 @@ class Execution:
         self.timed = False
         self.timed_stats = False
         self.writes = 0
+        #: the record that would have been replayed, where it runs to verify that
+        self.expected: object = None
         #: a process of it went on when its main process had ended
         self.outlived = False
         #: descriptor of ours for the regular file that was inherited as stdin, or -1

@@ -7,6 +7,7 @@ want to hear of is not the same.
 from __future__ import annotations
 
 import errno
+import os
 import stat
 
 from procache.model import effects as fx
@@ -22,6 +23,7 @@ from procache.model.aspects import (
     REPLACEABLE,
     STDIN,
     UNCOUNTED,
+    UNSTABLE,
     WHOLE,
     WRITABLE,
     Fact,
@@ -31,7 +33,6 @@ from procache.model.reasons import Reason, reason
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import os
     from typing import Protocol
 
     from procache.model.policy import Policy
@@ -123,6 +124,9 @@ def objections(record: Record, policy: Policy) -> list[Reason]:
         found.append(reason("failed-before", detail=record.status))
     rules = policy.paths
     for path, aspect, value, _ in record.facts:
+        if aspect == UNSTABLE:
+            found.append(reason("unstable", detail=os.fsdecode(record.data or b"")))
+            continue
         if aspect == PROGRAM:
             why = policy.objection(path, value)  # type: ignore[arg-type]
         elif rules is not None and rules.of(path) == TAINTING:

@@ -69,8 +69,9 @@ class Policy:
     ``ignored_env``: names, or beginnings of names with a ``*``; ``mtime_sensitive``, ``never_cached`` and
     ``never_skipped``: sets of executable base names; ``paths``: rules for paths, None where there are none;
     ``resume`` accepts work whose own effects are already in place; ``only_success`` keeps exit status 0
-    alone; ``min_runtime``: seconds that something must take to be worth storing; ``max_variants`` bounds
-    the records kept for one command.
+    alone; ``min_runtime``: seconds that something must take to be worth storing; ``verify``: how many of a hundred
+    hits are run for real; ``verify_remember``: what then differs is not skipped again; ``max_variants`` bounds the
+    records kept for one command.
     """
 
     __slots__ = (
@@ -86,6 +87,8 @@ class Policy:
         "resume",
         "only_success",
         "min_runtime",
+        "verify",
+        "verify_remember",
         "max_variants",
     )
 
@@ -99,6 +102,8 @@ class Policy:
         self.resume = False
         self.only_success = False
         self.min_runtime = 0.0
+        self.verify = 0.0
+        self.verify_remember = False
         self.max_variants = 16
 
     @property

@@ -19,6 +19,8 @@ MISSES = {
     "stream-is-file": "{path} is an input or output, and also open as a standard stream or under other names",
     "policy-differs": "the policy is another one than when it was recorded: {path}: {detail}",
     "failed-before": "it ended with status {detail}, and only success is to be repeated",
+    "verified": "it was run to verify what is recorded, and {detail}",
+    "verify-differs": "it was run to verify what is recorded, and gave another result: {detail}",
     "too-short": "it took {detail} s, less than what is worth storing",
     "replay-failed": "a stored result could not be put in place: {detail}",
 }
@@ -29,6 +31,7 @@ TAINTS = {
     "never-skipped": "{detail} is run for the time that it takes",
     "anonymous-program": "it runs a program that has no path ({detail})",
     "unknown-program": "{path} is in a format that procache does not know",
+    "unstable": "it is run every time, since it once gave another result when it was verified ({detail})",
     "path-rule": "the policy says that who uses {path} is not to be recorded",
     "failed": "it ended with status {detail}, and only success is to be stored",
     "network": "it uses the network ({detail})",

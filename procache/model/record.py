@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgpack
 
 from procache import digests
+from procache.model.aspects import UNSTABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -97,6 +98,10 @@ class Record:
             raise
         except Exception as error:  # msgpack raises whatever its input makes it raise
             raise Damaged(str(error)) from error
+
+
+#: Tells the mark of an unstable command (``aspects.UNSTABLE``) from its records, the place of which it takes.
+MARK = digests.of_bytes(msgpack.packb([(b"", UNSTABLE, None, False)]))
 
 
 def telling(value: object, timed: bool) -> object:

@@ -38,11 +38,16 @@ def check(record: Record, layout: Layout) -> int:
 
 def pieces(record: Record, blob: int) -> Iterator[tuple[int, bytes]]:
     """(descriptor, bytes) in the order in which they were written."""
+    return cut(record.segments, record.data, blob)
+
+
+def cut(segments: list[tuple[int, int]], data: bytes | None, blob: int) -> Iterator[tuple[int, bytes]]:
+    """The same of output that is in ``data``, or in the open file ``blob`` where that is None."""
     offset = 0
-    for fd, size in record.segments:
+    for fd, size in segments:
         end = offset + size
-        if record.data is not None:
-            yield fd, record.data[offset:end]
+        if data is not None:
+            yield fd, data[offset:end]
             offset = end
         while offset < end:
             chunk = os.pread(blob, min(CHUNK, end - offset), offset)

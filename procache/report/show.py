@@ -89,9 +89,17 @@ def _execution(node: Execution, drawn: str) -> Row:
         text.size(node.maxrss * 1024) if node.maxrss and not hit else "-",
         text.seconds(node.saved) if node.saved else "-",
         text.status(node.status),
-        drawn + text.command(node.argv) + (f"  (with {node.nested - 1} inside)" if node.nested > 1 else ""),
+        drawn
+        + text.command(node.argv)
+        + (f"  (with {node.nested - 1} inside)" if node.nested > 1 else "")
+        + differed(node),
     )
     return Row(cells, node.outcome)
+
+
+def differed(node: Execution) -> str:
+    """A remark on an execution that was verified and gave another result than was recorded."""
+    return "  (another result than recorded)" if any(why["code"] == "verify-differs" for why in node.reasons) else ""
 
 
 def _folded(item: Folded, drawn: str, style: Style) -> Row:

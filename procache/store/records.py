@@ -11,7 +11,7 @@ import os
 import struct
 
 from procache import digests
-from procache.model.record import Damaged, Record
+from procache.model.record import MARK, Damaged, Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,10 +74,13 @@ def load(layout: Layout, key: bytes) -> Iterator[Record]:
 
 
 def merged(old: bytes, variant: bytes, packed: bytes, most: int) -> bytes:
-    """The content of a record file after adding a record in front; the oldest beyond ``most`` are dropped."""
+    """The content of a record file after adding a record in front; the oldest beyond ``most`` are dropped.
+
+    The mark of an unstable command and its records do not stand beside one another.
+    """
     parts = [MAGIC, frame(variant, packed)]
-    for known, other in frames(old):
-        if known != variant and len(parts) <= most:
+    for known, other in frames(old) if variant != MARK else ():
+        if known not in (variant, MARK) and len(parts) <= most:
             parts.append(frame(known, other))
     return b"".join(parts)
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from procache.tracer.streamcalls import StreamCalls
     from procache.tracer.tracelog import TraceLog
     from procache.tracer.watch import Watcher
+    from procache.verify import Verify
     from procache.world.paths import Found
 
 Args = tuple[int, ...]
@@ -50,7 +51,7 @@ FROM_OUTSIDE = frozenset((1, 2, 3, 9, 14, 15, 24))
 class Pending:
     """An exec about to be made: what is known of it before, and why it may not be recorded."""
 
-    __slots__ = ("command", "inherited", "found", "taints", "misses")
+    __slots__ = ("command", "inherited", "found", "taints", "misses", "expected")
 
     def __init__(self, command: Command, inherited: Inherited, found: Found | bytes) -> None:
         self.command = command
@@ -58,6 +59,8 @@ class Pending:
         self.found = found
         self.taints: list[Reason] = []
         self.misses: list[Reason] = []
+        #: the record that is not replayed but verified
+        self.expected: Record | None = None
 
 
 class Execs:
@@ -83,6 +86,7 @@ class Execs:
         "outside",
         "skip",
         "saved",
+        "verify",
         "log",
     )
 
@@ -122,6 +126,7 @@ class Execs:
         self.outside = Execution(-1, None, root, -1, 0.0)
         self.skip = Skip(layout, tree, paths, streams)
         self.saved = 0.0
+        self.verify: Verify | None = None
         self.log: TraceLog | None = None
 
     # -- before the exec -----------------------------------------------------------------------------------
@@ -192,6 +197,7 @@ class Execs:
         pending = Pending(self.root if t.ex is self.outside else command, inherited, found)
         if t.ex is self.outside:
             pending.misses = self.root_misses
+            pending.expected = self.verify.expected if self.verify is not None else None
         if opened_twice(inherited.kinds):
             pending.taints.append(reason("inherited-descriptor", detail="1 and 2, one file opened twice"))
         if not found:
@@ -217,6 +223,9 @@ class Execs:
         started = time.time()
         record = self._fitting(t, pending, data)
         if record is None:
+            return False
+        if self.verify is not None and self.verify.chooses(t.ex):
+            pending.expected = record
             return False
         if not self.skip.put_in_place(t, pending, record):
             pending.misses.append(reason("replay-failed", detail=self.skip.failure))
@@ -296,7 +305,8 @@ class Execs:
         t.process.close()
         ex.inherited = pending.inherited.files
         self._inherit(t, ex, pending)
-        ex.misses = pending.misses
+        ex.misses, ex.expected = pending.misses, pending.expected
+        pending.taints += [why for why in ex.misses if why["code"] == "unstable"]
         if pending.command.streams[0] == b"file":
             ex.stdin_file = share(t.process.tgid, 0)
         program = pending.command.program
@@ -385,8 +395,9 @@ class Execs:
             self._killed(ex, -ex.status)
         if self.policy.only_success and ex.status and not ex.taints:
             ex.taint(reason("failed", detail=ex.status))
-        if not ex.taints and not self.no_store:
-            self._store(ex)
+        made = self._record(ex) if not ex.taints and (not self.no_store or ex.expected is not None) else None
+        if ex.expected is not None and self.verify is not None:
+            self.verify.compare(ex, made)
         ex.outcome = UNCACHEABLE if ex.taints else MISS
         if self.log is not None:
             self.log.decided(ex, ex.outcome)
@@ -402,7 +413,7 @@ class Execs:
                     None if ex.parent is None else ex.parent.number,
                     ex.command,
                     ex.outcome,
-                    ex.taints or ex.misses,
+                    ex.taints or ex.misses if ex.expected is None else ex.taints + ex.misses,
                     ex.started,
                     ex.ended,
                     ex.status,
@@ -418,12 +429,12 @@ class Execs:
             if kept is not None:
                 kept.close()  # type: ignore[attr-defined]
 
-    def _store(self, ex: Execution) -> None:
+    def _record(self, ex: Execution) -> Record | None:
         took = ex.ended - ex.started
-        if took < self.policy.min_runtime:
-            ex.misses = [*ex.misses, reason("too-short", detail=f"{took:.3f}")]
-        else:
-            self.capture.record(ex, ex.ended)
+        if took >= self.policy.min_runtime or ex.expected is not None:
+            return self.capture.record(ex, ex.ended)
+        ex.misses = [*ex.misses, reason("too-short", detail=f"{took:.3f}")]
+        return None
 
     def _killed(self, ex: Execution, number: int) -> None:
         why = reason("signal", detail=number)

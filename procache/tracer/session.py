@@ -37,8 +37,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procache.cli import RunOptions
     from procache.front import Front
+    from procache.verify import Verify
 
 PR_SET_NAME = 15
+#: How many programs that gave another result are named at the end of a run.
+TOLD = 10
 
 
 def trace(front: Front, options: RunOptions, misses: list[Reason]) -> int:
@@ -60,9 +63,29 @@ def trace(front: Front, options: RunOptions, misses: list[Reason]) -> int:
     complaint = writer.finish()
     if complaint and not options.quiet:
         print(f"procache: {complaint}", file=sys.stderr)
+    if execs.verify is not None:
+        tell_of(execs.verify)
     if wants_summary(options):
-        summary(execs.counts, time.time() - front.started, execs.saved, 1)
+        verified = execs.verify.count if execs.verify is not None else 0
+        summary(execs.counts, time.time() - front.started, execs.saved, 1, verified)
     return status
+
+
+def tell_of(verify: Verify) -> None:
+    """One line for each program that gave another result than was recorded."""
+    import shlex
+
+    for ex, why in verify.found[:TOLD]:
+        what = shlex.join(os.fsdecode(word) for word in ex.command.argv)
+        print(f"procache: not deterministic: {shortened(what)}: {why['detail']}", file=sys.stderr)
+    if len(verify.found) > TOLD:
+        print(f"procache: and {len(verify.found) - TOLD} more; see procache explain", file=sys.stderr)
+
+
+def shortened(text: str) -> str:
+    """A command in no more than 80 characters, none of which is special."""
+    plain = "".join(char if char.isprintable() else "?" for char in text)
+    return plain if len(plain) <= 80 else plain[:77] + "..."
 
 
 def assemble(front: Front, options: RunOptions, writer: Writer, misses: list[Reason]) -> tuple[Loop, Execs]:
@@ -96,6 +119,10 @@ def assemble(front: Front, options: RunOptions, writer: Writer, misses: list[Rea
 
         log = TraceLog(options.log_file, options.log_level)
         execs.log = log
+    if front.policy.verify:
+        from procache.verify import Verify
+
+        execs.verify = Verify(front.policy, front.layout, front.world, execs.capture.writer, front.expected)
     loop = Loop(execs, paths, streams, ProcessCalls(paths, tracees, near), tracees, near, log)
     loop.postponed = postponed
     tree.holds_open = loop.holds_open
