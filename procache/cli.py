@@ -19,6 +19,7 @@ options of run:
   --refresh         skip nothing, and record everything anew
   --no-store        skip what is recorded, and record nothing
   --resume          also skip work whose own results are already in place
+  --strict          record nothing that reads the clock, random numbers or process ids
   --verify[=PERCENT]  run hits for real (all, or so many of a hundred) and compare with what is recorded
   --verify-remember   with it: never skip again what gave another result
   --config FILE     settings that come before those of the user's and the project's procache.toml
@@ -34,6 +35,7 @@ FLAGS = {
     "--refresh": "refresh",
     "--no-store": "no_store",
     "--resume": "resume",
+    "--strict": "strict",
     "--quiet": "quiet",
     "-q": "quiet",
     "-v": "verbose",
@@ -52,6 +54,7 @@ class RunOptions:
         "refresh",
         "no_store",
         "resume",
+        "strict",
         "quiet",
         "verbose",
         "debug",
@@ -65,7 +68,7 @@ class RunOptions:
     )
 
     def __init__(self) -> None:
-        self.refresh = self.no_store = self.resume = self.quiet = self.verbose = self.debug = False
+        self.refresh = self.no_store = self.resume = self.strict = self.quiet = self.verbose = self.debug = False
         self.verify_remember = False
         self.verify: float | None = None  # percent
         self.cache_dir: str | None = None
@@ -76,7 +79,7 @@ class RunOptions:
 
     def of_policy(self) -> dict[str, object]:
         """What these options say of the policy: attributes and their values."""
-        found: dict[str, object] = {"resume": True} if self.resume else {}
+        found: dict[str, object] = {name: True for name in ("resume", "strict") if getattr(self, name)}
         if self.verify_remember:
             found["verify_remember"] = True
         if self.verify is not None or self.verify_remember:

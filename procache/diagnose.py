@@ -83,7 +83,7 @@ def field_differences(record: Record, front: Front) -> list[Reason]:
         if name == "environment":
             old, new = environment_difference(record.environment, front.command.env.names())
             if old == new:
-                old, new = (b"another list of ignored variables",), (b"the present one",)
+                old, new = (b"another list of ignored variables, or another --strict",), (b"the present one",)
         elif name == "attributes":
             old, new = items_difference(old, new)
         elif name == "inherited state":

@@ -16,6 +16,7 @@ def run_flags(options: RunOptions) -> dict[str, bool]:
         "resume": options.resume,
         "refresh": options.refresh,
         "no_store": options.no_store,
+        "strict": options.strict,
         "verify": bool(options.verify),
     }
 

@@ -5,6 +5,7 @@ the command line. ``sources`` finds them and is all that a run without any of th
 table of keys; ``layers`` puts the sources one over the other; ``toml`` reads one file.
 """
 
-#: Variables that are no keys of the policy: the cache folder, one more file, and those of procache's own tests.
-OTHER_VARIABLES = ("PROCACHE_DIR", "PROCACHE_CONFIG")
+#: Variables that are no keys of the policy: the cache folder, one more file, doing without the parts in C; and those of
+#: procache's own tests.
+OTHER_VARIABLES = ("PROCACHE_DIR", "PROCACHE_CONFIG", "PROCACHE_NATIVE")
 OF_TESTS = "PROCACHE_TEST_"

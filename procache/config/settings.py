@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 
-from procache.model.pathrules import PathRules
-from procache.model.policy import Policy
+from procache.model.policy import STRICT_CALLS, Policy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,6 +76,14 @@ def _program(word: str) -> str:
     return word
 
 
+def _exempt(word: str) -> str:
+    program, colon, call = word.partition(":")
+    if colon and call not in STRICT_CALLS:
+        raise Wrong(f"programs, or program:call with one of {', '.join(sorted(STRICT_CALLS))}, not {word!r}")
+    _program(program)
+    return word
+
+
 def _pattern(word: str, folder: str) -> str:
     """An absolute pattern; the part before the first wildcard is freed of symbolic links, as facts are."""
     if not word:
@@ -127,6 +134,8 @@ def _split(text: str) -> object:
 
 VARIABLES = Kind(lambda raw, before, folder: _words(raw, before, _variable), _split)
 PROGRAMS = Kind(lambda raw, before, folder: _words(raw, before, _program), _split)
+#: In a variable, words are separated by spaces: a colon is part of them.
+EXEMPT = Kind(lambda raw, before, folder: _words(raw, before, _exempt), str.split)
 PATHS = Kind(lambda raw, before, folder: _words(raw, before, lambda word: _pattern(word, folder)), _split)
 FLAG = Kind(_flag, _read_flag)
 SECONDS = Kind(lambda raw, before, folder: _number(raw, 0, 1e9, "seconds, 0 or more"), _read_number)
@@ -142,6 +151,8 @@ SETTINGS = {
         Setting("never_skipped", PROGRAMS, "programs that are always run; what contains them may be skipped"),
         Setting("ignored_paths", PATHS, "paths that are neither an input nor an output"),
         Setting("tainting_paths", PATHS, "paths whose users are not recorded"),
+        Setting("strict", FLAG, "do not record who reads the clock, random numbers or process ids"),
+        Setting("strict_exempt", EXEMPT, "programs that may read them all the same with strict"),
         Setting("only_success", FLAG, "keep only results with exit status 0"),
         Setting("min_runtime", SECONDS, "seconds that something must take to be worth storing"),
         Setting("verify", PERCENT, "how many of a hundred hits are run for real and compared"),
@@ -161,6 +172,8 @@ def built_in() -> dict[str, object]:
         "never_skipped": _told(plain.never_skipped),
         "ignored_paths": (),
         "tainting_paths": (),
+        "strict": plain.strict,
+        "strict_exempt": _told(plain.strict_exempt),
         "only_success": plain.only_success,
         "min_runtime": plain.min_runtime,
         "verify": plain.verify,
@@ -180,10 +193,11 @@ def _meant(value: object) -> frozenset[bytes]:
 def policy_of(values: dict[str, object]) -> Policy:
     """The policy that values, all checked, stand for."""
     made = Policy()
-    for name in ("ignored_env", "mtime_sensitive", "never_cached", "never_skipped"):
+    for name in ("ignored_env", "mtime_sensitive", "never_cached", "never_skipped", "strict_exempt"):
         setattr(made, name, _meant(values[name]))
-    ignored, tainting = (tuple(map(os.fsencode, values[name])) for name in ("ignored_paths", "tainting_paths"))  # type: ignore[call-overload]
-    made.paths = PathRules(ignored, tainting) if ignored or tainting else None
+    for name in ("ignored_paths", "tainting_paths"):
+        setattr(made, name, tuple(map(os.fsencode, values[name])))  # type: ignore[call-overload]
+    made.strict = bool(values["strict"])
     made.only_success = bool(values["only_success"])
     made.min_runtime = float(values["min_runtime"])  # type: ignore[arg-type]
     made.verify = float(values["verify"])  # type: ignore[arg-type]

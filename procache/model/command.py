@@ -82,10 +82,11 @@ class EnvTable:
 class EnvTables:
     """Makes ``EnvTable`` values, one per distinct environment."""
 
-    __slots__ = ("policy", "known")
+    __slots__ = ("policy", "rule", "known")
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
+        self.rule = policy.rule
         self.known: dict[Env, EnvTable] = {}
 
     def table(self, raw: Env) -> EnvTable:
@@ -93,7 +94,7 @@ class EnvTables:
         table = self.known.get(raw)
         if table is None:
             entries = tuple(self.policy.counted(raw))
-            counted = b"\0".join((self.policy.environment_rule, *entries))
+            counted = b"\0".join((self.rule, *entries))
             table = EnvTable(entries, digests.of_bytes(counted).hex().encode())
             self.known[raw] = table
         return table

@@ -59,6 +59,18 @@ TRACERS = frozenset(b"strace ltrace gdb lldb rr perf bpftrace proot".split())
 _CLOCK_TESTS = (b"-mmin", b"-mtime", b"-amin", b"-atime", b"-cmin", b"-ctime", b"-used")
 
 
+#: Shells ask for the time and process ids at their start, whatever they do.
+SHELLS = frozenset(b"sh dash bash ash ksh mksh zsh".split())
+
+#: Calls that taint with --strict, which ``tracer.table`` describes.
+STRICT_CALLS = frozenset(
+    name.decode()
+    for name in b"clock_gettime gettimeofday time times getrandom getpid gettid getppid getpgrp getpgid getsid".split()
+)
+
+#: Files that taint with --strict.
+RANDOM_DEVICES = (b"/dev/random", b"/dev/urandom")
+
 #: What the policy says of one program, as bits: its result depends on times; only its looks do.
 TIMED, TIMED_LOOKS = 1, 2
 
@@ -67,23 +79,27 @@ class Policy:
     """The decisions that recording and matching ask for.
 
     ``ignored_env``: names, or beginnings of names with a ``*``; ``mtime_sensitive``, ``never_cached`` and
-    ``never_skipped``: sets of executable base names; ``paths``: rules for paths, None where there are none;
-    ``resume`` accepts work whose own effects are already in place; ``only_success`` keeps exit status 0
-    alone; ``min_runtime``: seconds that something must take to be worth storing; ``verify``: how many of a hundred
-    hits are run for real; ``verify_remember``: what then differs is not skipped again; ``max_variants`` bounds the
-    records kept for one command.
+    ``never_skipped``: sets of executable base names; ``ignored_paths`` and ``tainting_paths``: patterns;
+    ``strict`` taints readers of clock, randomness and process ids, save ``strict_exempt`` (programs, or
+    ``program:call``); ``resume`` accepts work whose own effects are already in place; ``only_success`` keeps
+    exit status 0 alone; ``min_runtime``: seconds that something must take to be worth storing; ``verify``:
+    how many of a hundred hits are run for real; ``verify_remember``: what then differs is not skipped again;
+    ``max_variants`` bounds the records kept for one command.
     """
 
     __slots__ = (
         "_ignored_env",
         "_ignored_names",
         "_ignored_beginnings",
-        "_environment_rule",
         "mtime_sensitive",
         "timed_stats",
         "never_cached",
         "never_skipped",
-        "paths",
+        "ignored_paths",
+        "tainting_paths",
+        "strict",
+        "strict_exempt",
+        "_paths",
         "resume",
         "only_success",
         "min_runtime",
@@ -98,7 +114,11 @@ class Policy:
         self.timed_stats = TIMED_STATS
         self.never_cached = NEVER_CACHED
         self.never_skipped = NEVER_SKIPPED
-        self.paths: PathRules | None = None
+        self.ignored_paths: tuple[bytes, ...] = ()
+        self.tainting_paths: tuple[bytes, ...] = ()
+        self.strict = False
+        self.strict_exempt = SHELLS
+        self._paths: PathRules | None = None
         self.resume = False
         self.only_success = False
         self.min_runtime = 0.0
@@ -116,18 +136,29 @@ class Policy:
         self._ignored_env = names
         self._ignored_names = frozenset(name for name in names if not name.endswith(b"*"))
         self._ignored_beginnings = tuple(sorted(name[:-1] for name in names if name.endswith(b"*")))
-        self._environment_rule = digests.of_bytes(b" ".join(sorted(names)))
 
     @property
-    def environment_rule(self) -> bytes:
-        """Digest of the rule by which an environment is counted, which is a part of every command key.
+    def rule(self) -> bytes:
+        """Digest of what a record cannot tell of the policy that it was made under: a part of every command key.
 
-        What was recorded while a variable did not count depends on the value that it had then.
+        What was recorded while a variable did not count depends on the value that it had then; and what was
+        recorded without ``strict`` may depend on the time.
         """
-        return self._environment_rule
+        strict = b"=".join(sorted(self.strict_exempt)) if self.strict else b"-"
+        return digests.of_bytes(b" ".join((strict, *sorted(self.ignored_env))))
+
+    @property
+    def paths(self) -> PathRules | None:
+        """The rules for paths; None where there are none. They are made once, at the first look."""
+        if self._paths is None and (self.strict or self.ignored_paths or self.tainting_paths):
+            from procache.model.pathrules import PathRules
+
+            tainting = (*self.tainting_paths, *(RANDOM_DEVICES if self.strict else ()))
+            self._paths = PathRules(self.ignored_paths, tainting)
+        return self._paths
 
     def of_program(self, program: bytes) -> int:
-        """TIMED and TIMED_LOOKS as they hold for a program."""
+        """The bits above as they hold for a program."""
         return (TIMED if program in self.mtime_sensitive else 0) | (TIMED_LOOKS if program in self.timed_stats else 0)
 
     def objection(self, program: bytes, recorded: int) -> str:

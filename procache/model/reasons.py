@@ -32,6 +32,7 @@ TAINTS = {
     "anonymous-program": "it runs a program that has no path ({detail})",
     "unknown-program": "{path} is in a format that procache does not know",
     "unstable": "it is run every time, since it once gave another result when it was verified ({detail})",
+    "strict": "it asks for {detail}, and --strict is on",
     "path-rule": "the policy says that who uses {path} is not to be recorded",
     "failed": "it ended with status {detail}, and only success is to be stored",
     "network": "it uses the network ({detail})",

@@ -152,14 +152,34 @@ def _not_any(values: tuple[int, ...]) -> Code:
     return [*code, _end(ALLOW)]
 
 
-def program(fds: tuple[int, ...]) -> Code:
-    """The filter for a tracee whose inherited descriptors ``fds`` are watched."""
-    tests = argument_tests(fds)
+#: CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID; clocks of other processes and threads are negative.
+_CPU_CLOCKS = (2, 3)
+_GRND_NONBLOCK = 1
+#: The random bytes that malloc of glibc (2.36 and later) takes once: as many as a key has, and without waiting.
+_MALLOC_KEY = 8
+#: What of the calls of ``table.STRICT`` is let through.
+STRICT_TESTS: dict[str, Code] = {
+    "clock_gettime": [_low(0), *equals_any(_CPU_CLOCKS, ALLOW), (_GE, 0, 1, 1 << 31), _end(ALLOW), _end(TRACE)],
+    "getrandom": [
+        _low(2),
+        (_EQ, 1, 0, _GRND_NONBLOCK),
+        _end(TRACE),
+        _low(1),
+        (_EQ, 1, 0, _MALLOC_KEY),
+        _end(TRACE),
+        _end(ALLOW),
+    ],
+}
+
+
+def program(fds: tuple[int, ...], *, strict: bool = False) -> Code:
+    """The filter for a tracee whose inherited descriptors ``fds`` are watched. ``strict``: see ``table.STRICT``."""
+    tests = argument_tests(fds) | STRICT_TESTS
     code: Code = [(_LOAD, 0, 0, _ARCH), (_EQ, 1, 0, arch.AUDIT_ARCH), _end(TRACE), (_LOAD, 0, 0, _NUMBER)]
     code += [(_GE, 0, 1, arch.FOREIGN_BIT), _end(TRACE)]
     plain: list[int] = []
     for row in table.ROWS.values():
-        if row.kind == table.HARMLESS:
+        if row.kind == table.HARMLESS and not (strict and row.name in table.STRICT):
             continue
         test = [_end(REFUSE)] if row.kind == table.REFUSED else tests.get(row.name)
         if test is None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from procache.store.layout import Layout
     from procache.store.writer import Writer
     from procache.tracer.streamcalls import StreamCalls
+    from procache.tracer.strict import Strict
     from procache.tracer.tracelog import TraceLog
     from procache.tracer.watch import Watcher
     from procache.verify import Verify
@@ -87,6 +88,7 @@ class Execs:
         "skip",
         "saved",
         "verify",
+        "strict",
         "log",
     )
 
@@ -127,6 +129,7 @@ class Execs:
         self.skip = Skip(layout, tree, paths, streams)
         self.saved = 0.0
         self.verify: Verify | None = None
+        self.strict: Strict | None = None
         self.log: TraceLog | None = None
 
     # -- before the exec -----------------------------------------------------------------------------------
@@ -319,6 +322,8 @@ class Execs:
             pending.taints.append(reason("never-cache", detail=program))
         for why in pending.taints:
             self.tree.taint(ex, why)
+        if self.strict is not None:
+            self.strict.started(t)
         if program in self.policy.never_skipped:
             ex.taint(reason("never-skipped", detail=program))
         if not isinstance(pending.found, bytes):

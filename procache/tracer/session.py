@@ -124,6 +124,11 @@ def assemble(front: Front, options: RunOptions, writer: Writer, misses: list[Rea
 
         execs.verify = Verify(front.policy, front.layout, front.world, execs.capture.writer, front.expected)
     loop = Loop(execs, paths, streams, ProcessCalls(paths, tracees, near), tracees, near, log)
+    if front.policy.strict:
+        from procache.tracer.strict import Strict
+
+        execs.strict = Strict(front.policy, tree)
+        loop.handlers.update(execs.strict.handlers())
     loop.postponed = postponed
     tree.holds_open = loop.holds_open
     return loop, execs
@@ -133,7 +138,7 @@ def follow(front: Front, loop: Loop) -> int:
     """Start the command and serve its stops to the end. Raises CommandError where it cannot be executed."""
     extra = front.extra if len(front.extra) <= MOST_WATCHED else []
     watched = tuple(sorted({0, 1, 2, *extra}))
-    code = bpf.encode(bpf.program(watched))
+    code = bpf.encode(bpf.program(watched, strict=front.policy.strict))
     libc.prctl(PR_SET_NAME, TRACER_NAME, 0, 0, 0)
     pid, said = fork_command(front.exe, front.argv, as_mapping(front.env), code, loop.seize)
     loop.tracees[pid].process.watched = frozenset(watched)

@@ -176,6 +176,20 @@ TAINTING: dict[str, str] = {
     "file-handle": "name_to_handle_at open_by_handle_at",
     "special-file": "file_setattr",
 }
+#: Harmless calls that stop with --strict, and what they give. CPU time is let pass, and memory in use (sysinfo).
+STRICT: dict[str, str] = {
+    "clock_gettime": "the time",
+    "gettimeofday": "the time",
+    "time": "the time",
+    "times": "the time",
+    "getrandom": "random numbers",
+    "getpid": "its process id",
+    "gettid": "its process id",
+    "getppid": "its parent's process id",
+    "getpgrp": "its process group",
+    "getpgid": "a process group",
+    "getsid": "its session",
+}
 #: Calls that the filter answers with ENOSYS, as a kernel without them does, so that programs fall back.
 REFUSING = "io_uring_setup io_uring_enter io_uring_register"
 HARMLESS_CALLS = """

@@ -9,6 +9,7 @@ import pytest
 from ptrace.syscall.names import SYSCALL_NAMES
 from ptrace.syscall.prototypes import FILENAME_ARGUMENTS, SYSCALL_PROTOTYPES
 
+from procache.model.policy import STRICT_CALLS
 from procache.model.reasons import TAINTS
 from procache.tracer import arch, table
 from procache.tracer.calls import PathCalls
@@ -51,6 +52,11 @@ def test_every_name_is_declared_once() -> None:
 
 def test_no_name_is_misspelt() -> None:
     assert set(table.DECLARED) - set(arch.NUMBERS) == set()
+
+
+def test_calls_that_stop_with_strict_are_harmless_otherwise() -> None:
+    assert set(table.STRICT) == STRICT_CALLS
+    assert {table.ROWS[arch.NUMBERS[name]].kind for name in table.STRICT} == {table.HARMLESS}
 
 
 def test_names_have_one_number() -> None:
