@@ -140,6 +140,7 @@ PATHS = Kind(lambda raw, before, folder: _words(raw, before, lambda word: _patte
 FLAG = Kind(_flag, _read_flag)
 SECONDS = Kind(lambda raw, before, folder: _number(raw, 0, 1e9, "seconds, 0 or more"), _read_number)
 
+PATIENCE = Kind(lambda raw, before, folder: _number(raw, 0, float("inf"), "seconds, 0 or more, or inf"), _read_number)
 PERCENT = Kind(lambda raw, before, folder: _number(raw, 0, 100, "a percentage from 0 to 100"), _read_number)
 
 SETTINGS = {
@@ -155,6 +156,7 @@ SETTINGS = {
         Setting("strict_exempt", EXEMPT, "programs that may read them all the same with strict"),
         Setting("only_success", FLAG, "keep only results with exit status 0"),
         Setting("min_runtime", SECONDS, "seconds that something must take to be worth storing"),
+        Setting("follow_daemons", PATIENCE, "seconds to wait for what goes on when the command has ended"),
         Setting("verify", PERCENT, "how many of a hundred hits are run for real and compared"),
         Setting("verify_remember", FLAG, "never skip again what gave another result when it was verified"),
         Setting("already_done", _one_of("run", "hit"), "whether work whose results are in place is run again"),
@@ -176,6 +178,7 @@ def built_in() -> dict[str, object]:
         "strict_exempt": _told(plain.strict_exempt),
         "only_success": plain.only_success,
         "min_runtime": plain.min_runtime,
+        "follow_daemons": plain.follow_daemons,
         "verify": plain.verify,
         "verify_remember": plain.verify_remember,
         "already_done": "hit" if plain.resume else "run",
@@ -200,6 +203,7 @@ def policy_of(values: dict[str, object]) -> Policy:
     made.strict = bool(values["strict"])
     made.only_success = bool(values["only_success"])
     made.min_runtime = float(values["min_runtime"])  # type: ignore[arg-type]
+    made.follow_daemons = float(values["follow_daemons"])  # type: ignore[arg-type]
     made.verify = float(values["verify"])  # type: ignore[arg-type]
     made.verify_remember = bool(values["verify_remember"])
     made.resume = values["already_done"] == "hit"

@@ -84,7 +84,8 @@ class Policy:
     ``program:call``); ``resume`` accepts work whose own effects are already in place; ``only_success`` keeps
     exit status 0 alone; ``min_runtime``: seconds that something must take to be worth storing; ``verify``:
     how many of a hundred hits are run for real; ``verify_remember``: what then differs is not skipped again;
-    ``max_variants`` bounds the records kept for one command.
+    ``follow_daemons``: seconds to wait for what goes on when the whole command has ended; ``max_variants`` bounds
+    the records kept for one command.
     """
 
     __slots__ = (
@@ -105,6 +106,7 @@ class Policy:
         "min_runtime",
         "verify",
         "verify_remember",
+        "follow_daemons",
         "max_variants",
     )
 
@@ -124,6 +126,7 @@ class Policy:
         self.min_runtime = 0.0
         self.verify = 0.0
         self.verify_remember = False
+        self.follow_daemons = float("inf")
         self.max_variants = 16
 
     @property

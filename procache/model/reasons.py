@@ -66,6 +66,7 @@ TAINTS = {
     "full": "the file system of {path} is full",
     "hard-link": "{path} has other hard links outside what it changed",
     "child": "a part of it is not cacheable: {detail}",
+    "left-behind": "processes of it went on for longer than follow_daemons allows",
     "survivor": "a process of it goes on when it has ended, so that a replay could not keep the order",
     "internal": "procache failed while following it: {detail}",
     "store": "its result could not be stored: {detail}",

@@ -13,6 +13,8 @@ from procache.report.output import Output
 from procache.report.text import Style
 from procache.store.layout import locate
 
+INFINITE = float("inf")
+
 
 def run(options: Options, output: Output) -> int:
     """Show what holds in the working folder. Raises UsageError for wrong settings."""
@@ -28,7 +30,11 @@ def run(options: Options, output: Output) -> int:
 def as_json(found: Settings) -> dict[str, Any]:
     """Value, origin and meaning of each key."""
     return {
-        name: {"value": value, "origin": found.origins[name], "about": SETTINGS[name].about}
+        name: {
+            "value": "inf" if value == INFINITE else value,
+            "origin": found.origins[name],
+            "about": SETTINGS[name].about,
+        }
         for name, value in found.values.items()
     }
 

@@ -25,6 +25,8 @@ from procache.world import inherited as world_inherited
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from procache.model.aspects import Fact
     from procache.model.policy import Policy
     from procache.model.tree import Tree
@@ -440,6 +442,15 @@ class Execs:
             return self.capture.record(ex, ex.ended)
         ex.misses = [*ex.misses, reason("too-short", detail=f"{took:.3f}")]
         return None
+
+    def abandon(self, tracees: Iterable[Tracee]) -> None:
+        """What still runs is followed no further: it is not recorded, nor is what contains it."""
+        going = {node for t in tracees if t.ex is not self.outside for node in t.ex.chain()}
+        for ex in sorted(going, key=lambda node: -node.number):
+            ex.taint(reason("left-behind"))
+            self._finish(ex)
+        for t in tracees:
+            t.ex = self.outside
 
     def _killed(self, ex: Execution, number: int) -> None:
         why = reason("signal", detail=number)

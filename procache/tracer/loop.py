@@ -96,6 +96,14 @@ class Loop:
         self.root = 0
         self.root_status: int | None = None
         self.broken = False
+        #: seconds to wait for what goes on when the command has ended, and what to do then
+        self.patience: float | None = None
+        self.let_go: Callable[[], None] = lambda: None
+        self.alone = False
+        #: the process that wakes the loop when they are over, 0 before
+        self.waker = 0
+        #: the shell that started us is to see that job control has stopped the command
+        self.job_stopped: Callable[[], None] = lambda: os.kill(os.getpid(), signal.SIGSTOP)
 
     # -- running ---------------------------------------------------------------------------------------
 
@@ -123,6 +131,8 @@ class Loop:
                     self._stop(pid, status)
                 else:
                     self._end(pid, status, usage)
+                    if self.patience is not None and self.root_status is not None and self.tracees and not self.alone:
+                        self._outlived()
             except PtraceError:
                 pass  # the tracee was killed in between; its end comes next
             except ProcessLookupError:
@@ -285,7 +295,7 @@ class Loop:
         if number in _GROUP_STOPS and not t.starting:
             ptrace(PTRACE_LISTEN, t.tid, 0, 0)
             if t.tid == self.root and number != signal.SIGSTOP:
-                os.kill(os.getpid(), signal.SIGSTOP)  # the shell that started us is to see the job stop
+                self.job_stopped()
             return
         t.starting = False
         self._resume(t.tid)
@@ -299,6 +309,8 @@ class Loop:
         t = self.tracees.pop(pid, None)
         self.early.discard(pid)
         if t is None:
+            if pid == self.waker:
+                self.let_go()
             return None
         process = t.process
         process.threads.discard(pid)
@@ -314,6 +326,15 @@ class Loop:
         if t.ex is not self.execs.outside:
             self._release(t, code, usage)
         return None
+
+    def _outlived(self) -> None:
+        """The command has ended and others have not: for how long are they followed?"""
+        if not self.patience:
+            self.let_go()
+        elif not self.waker:
+            from procache.tracer.aside import waker
+
+            self.waker = waker(self.patience)
 
     def _take_along(self, number: int) -> None:
         """The command died of a signal that was sent to procache: what it leaves behind gets it too."""

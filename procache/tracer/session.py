@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import os
 import resource
 import sys
@@ -37,6 +38,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procache.cli import RunOptions
     from procache.front import Front
+    from procache.tracer.aside import Aside
     from procache.verify import Verify
 
 PR_SET_NAME = 15
@@ -46,21 +48,52 @@ TOLD = 10
 
 def trace(front: Front, options: RunOptions, misses: list[Reason]) -> int:
     """Run the command of ``front`` under the tracer; returns its status (-signal for a death by signal)."""
+    if math.isinf(front.policy.follow_daemons):
+        return _trace(front, options, misses, None)
+    from procache.tracer import aside
+
+    return aside.follow(lambda own: _trace(front, options, misses, own))
+
+
+def _trace(front: Front, options: RunOptions, misses: list[Reason], aside: Aside | None) -> int:
     faults.debug = options.debug
     run_id = journal.new_run_id(front.started)
     writer = Writer(front.layout, journal.path_of(front.layout, run_id), front.policy.max_variants)
     writer.event(journal.pack(run_event(run_id, __version__, front.command, front.started, run_flags(options))))
     loop, execs = assemble(front, options, writer, misses)
     signals.take()
+    if aside is not None:
+        follow_for_a_while(front, options, loop, execs, aside)
     try:
         status = follow(front, loop)
     except (PtraceError, OSError) as error:
         writer.finish()
         return exec_plainly(options, f"cannot trace here ({error}); the command runs without the cache")
-    ended = time.time()
-    writer.event(journal.pack({"t": "end", "ended": ended, "status": status, "counts": execs.counts}))
+    if loop.alone:
+        os._exit(0)  # the status was reported, and the books are closed
+    close_books(front, options, execs, status)
+    return status
+
+
+def follow_for_a_while(front: Front, options: RunOptions, loop: Loop, execs: Execs, aside: Aside) -> None:
+    """What outlives the command is followed for ``follow_daemons`` seconds; then procache ends before it."""
+
+    def let_go() -> None:
+        status = loop.root_status
+        assert status is not None
+        execs.abandon(loop.tracees.values())
+        loop.broken = loop.alone = True
+        close_books(front, options, execs, status)
+        aside.let_go(status, front.extra)
+
+    loop.patience, loop.let_go, loop.job_stopped = front.policy.follow_daemons, let_go, aside.stopped
+
+
+def close_books(front: Front, options: RunOptions, execs: Execs, status: int) -> None:
+    """The run is over: its journal, its memo and its last lines."""
+    execs.writer.event(journal.pack({"t": "end", "ended": time.time(), "status": status, "counts": execs.counts}))
     memofile.append(front.layout.memo, front.world.memo)
-    complaint = writer.finish()
+    complaint = execs.writer.finish()
     if complaint and not options.quiet:
         print(f"procache: {complaint}", file=sys.stderr)
     if execs.verify is not None:
@@ -68,7 +101,6 @@ def trace(front: Front, options: RunOptions, misses: list[Reason]) -> int:
     if wants_summary(options):
         verified = execs.verify.count if execs.verify is not None else 0
         summary(execs.counts, time.time() - front.started, execs.saved, 1, verified)
-    return status
 
 
 def tell_of(verify: Verify) -> None:
