@@ -111,26 +111,24 @@ class Capture:
 
     def _verify(self, ex: Execution) -> None:
         unchanged, touched, rules = self.tree.world.unchanged, ex.touched, self.tree.rules
-        for path, (aspect, value, _) in ex.states.items():
-            if rules is not None and rules.of(path):
-                self._apply_rule(rules.of(path), path)
-                continue
+        states = ex.states if rules is None else self._counting(ex, rules)
+        for path, (aspect, value, _) in states.items():
             if aspect != TYPE and path not in touched and not unchanged(aspect, path, value):
                 raise Unrecordable(reason("changed-outside", path=path))
         world = self.tree.world
         for (path, aspect), value in ex.extras.items():
-            if rules is not None and rules.of(path):
-                self._apply_rule(rules.of(path), path)
-            elif aspect == LISTING and path not in touched:
+            if aspect == LISTING and path not in touched and not (rules is not None and rules.of(path)):
                 now = world.listing_digest(before(ex, path, world.entries(path)))
                 if now != value:
                     raise Unrecordable(reason("changed-outside", path=path))
 
     @staticmethod
-    def _apply_rule(rule: str, path: bytes) -> None:
-        """What the policy says of a path that the execution used. Raises Unrecordable."""
-        if rule == TAINTING:
-            raise Unrecordable(reason("path-rule", path=path))
+    def _counting(ex: Execution, rules: PathRules) -> dict[bytes, tuple[int, object, bool]]:
+        """The states of paths that the policy counts. Raises Unrecordable where a tainting path was used."""
+        for path in (*ex.touched, *ex.states, *(path for path, _ in ex.extras)):
+            if rules.of(path) == TAINTING:
+                raise Unrecordable(reason("path-rule", path=path))
+        return {path: state for path, state in ex.states.items() if not rules.of(path)}
 
     # -- effects ------------------------------------------------------------------------------------------
 
@@ -144,7 +142,6 @@ class Capture:
         rules = self.tree.rules
         for path, touch in sorted(ex.touched.items(), key=lambda item: not item[1].prior or item[1].replaced):
             if rules is not None and rules.of(path):
-                self._apply_rule(rules.of(path), path)
                 continue
             st = self.tree.world.look(path)
             if not isinstance(st, int) and touch.set_mtime not in (None, fx.NOW, st.st_mtime_ns):

@@ -91,11 +91,14 @@ def match(record: Record, world: World, streams: Streams, policy: Policy, *, mos
     rules = policy.paths
     for fact in record.facts:
         path, aspect, value, _ = fact
-        if aspect == PROGRAM:
-            result.facts.append((path, PROGRAM, policy.of_program(path), False))
-            continue
-        if aspect == UNCOUNTED or (rules is not None and rules.of(path) == IGNORED):
-            result.facts.append((path, UNCOUNTED, None, False))
+        if aspect >= PROGRAM or (rules is not None and rules.of(path)):
+            ruled = _by_policy(record, policy, fact)
+            if isinstance(ruled, tuple):
+                result.facts.append(ruled)
+                continue
+            result.differences.append(ruled)
+            if len(result.differences) >= most:
+                break
             continue
         if aspect in _OF_STREAMS:
             difference = _streams_differ(streams, path, aspect, value)
@@ -118,30 +121,32 @@ def match(record: Record, world: World, streams: Streams, policy: Policy, *, mos
 
 
 def objections(record: Record, policy: Policy) -> list[Reason]:
-    """What in a record the policy of now does not allow: it may have been another one when it was made."""
+    """What the policy of now has against a record as a whole: it may have been another one when it was made."""
     found: list[Reason] = []
     if policy.only_success and record.status:
         found.append(reason("failed-before", detail=record.status))
-    rules = policy.paths
-    for path, aspect, value, _ in record.facts:
-        if aspect == UNSTABLE:
-            found.append(reason("unstable", detail=os.fsdecode(record.data or b"")))
-            continue
-        if aspect == PROGRAM:
-            why = policy.objection(path, value)  # type: ignore[arg-type]
-        elif rules is not None and rules.of(path) == TAINTING:
-            why = "who uses it is not to be recorded"
-        elif aspect == UNCOUNTED and (rules is None or rules.of(path) != IGNORED):
-            why = "it counts now"
-        else:
-            continue
-        if why:
-            found.append(reason("policy-differs", path=path, detail=why))
-    if rules is not None:
+    if policy.paths is not None:
         for effect in record.effects:
-            if rules.of(effect[fx.PATH]):  # what a record left there is neither to be put back nor to be passed over
+            if policy.paths.of(effect[fx.PATH]):  # what it left there is neither to be put back nor to be passed over
                 found.append(reason("policy-differs", path=effect[fx.PATH], detail="what is written there counted"))
     return found
+
+
+def _by_policy(record: Record, policy: Policy, fact: Fact) -> Fact | Reason:
+    """A fact of which the policy of now decides: as it is now where it holds, else why it does not."""
+    path, aspect, value, _ = fact
+    if aspect == UNSTABLE:
+        return reason("unstable", detail=os.fsdecode(record.data or b""))
+    if aspect == PROGRAM:
+        why = policy.objection(path, value)  # type: ignore[arg-type]
+        return (
+            reason("policy-differs", path=path, detail=why) if why else (path, PROGRAM, policy.of_program(path), False)
+        )
+    rule = policy.paths.of(path) if policy.paths is not None else ""
+    if rule == IGNORED:
+        return path, UNCOUNTED, None, False
+    why = "who uses it is not to be recorded" if rule == TAINTING else "it counts now"
+    return reason("policy-differs", path=path, detail=why)
 
 
 def _streams_differ(streams: Streams, path: bytes, aspect: int, value: object) -> object:
