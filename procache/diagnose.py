@@ -20,15 +20,17 @@ if TYPE_CHECKING:
 MOST = 16
 
 
-def diagnose(argv: list[bytes], cache_dir: str | None, config: str | None = None) -> dict[str, object]:
+def diagnose(
+    argv: list[bytes], cache_dir: str | None, config: str | None, given: dict[str, object]
+) -> dict[str, object]:
     """What is known of ``argv``: ``outcome``, ``variants`` (with all differences of each), ``nearest`` other command.
 
     ``nearest`` is told where nothing is recorded for this very command: the record with the fewest other fields.
-    ``config``: the file of ``--config``. Raises CommandError where the program cannot be found, StoreError where the
-    store cannot be used, UsageError for wrong settings.
+    ``config``: the file of ``--config``; ``given``: attributes of the policy. Raises CommandError where the program
+    cannot be found, StoreError where the store cannot be used, UsageError for wrong settings.
     """
     layout = locate(cache_dir)
-    policy = settings(layout, config, {})
+    policy = settings(layout, config, given)
     layout.prepare()
     front = Front(argv, layout, policy)
     if why := always_run(front):

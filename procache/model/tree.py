@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
     Look = os.stat_result | int
 
+#: Taints that say what is at a path, which the policy may say is no input.
+ABOUT_CONTENT = frozenset(("pseudo-file", "device", "changed-outside"))
 _NOTHING = object()
 _IS_FOLDER = (TYPE, stat.S_IFDIR, False)
 
@@ -370,6 +372,8 @@ class Tree:
 
     def taint(self, ex: Execution, why: dict[str, object], below: Execution | None = None) -> None:
         """Mark ``ex`` as not to be recorded, and with it all that contain it, up to but not including ``below``."""
+        if self.rules is not None and why["code"] in ABOUT_CONTENT and self.rules.of(why["path"]) == IGNORED:  # type: ignore[arg-type]
+            return self._uncounted(ex, why["path"])  # type: ignore[arg-type]
         ex.taint(why)
         text = part_of(ex, why)
         node = ex.parent

@@ -37,7 +37,8 @@ def asked(argv: list[bytes], options: Options) -> Diagnosis:
     """What the matcher says of a command."""
     from procache.diagnose import diagnose  # brings the matcher; no other report needs it
 
-    return diagnose(argv, options.cache_dir, options.config)
+    given: dict[str, object] = {name: True for name in ("resume", "strict") if getattr(options, name)}
+    return diagnose(argv, options.cache_dir, options.config, given)
 
 
 def run(argv: list[bytes], options: Options, output: Output) -> int:

@@ -20,8 +20,8 @@ ABOUT = {
     "clear": "Delete everything that is stored: records, outputs and journals.",
 }
 USAGE = {
-    "explain": "procache explain [--all] [--json] [--config FILE] [--cache-dir D] [RUN | -- CMD...]",
-    "check": "procache check [--json] [--config FILE] [--cache-dir D] -- CMD...",
+    "explain": "procache explain [--all] [--json] [--resume] [--strict] [--config F] [--cache-dir D] [RUN | -- CMD...]",
+    "check": "procache check [--json] [--resume] [--strict] [--config F] [--cache-dir D] -- CMD...",
 }
 RUN_HELP = "id of a run, the beginning of one, or 'last' (the default)"
 ALL_HELP = {
@@ -46,6 +46,8 @@ class Options:
     all: bool = False
     yes: bool = False
     config: str | None = None
+    resume: bool = False
+    strict: bool = False
     what: str = ""
     origin: bool = False
     command: list[bytes] | None = None
@@ -92,6 +94,9 @@ def _parser(verb: str) -> Parser:
         add("--origin", action="store_true", help="also say where each value comes from")
     if verb in ("explain", "check", "config"):
         add("--config", metavar="FILE", help=CONFIG_HELP)
+    if verb in ("explain", "check"):
+        add("--resume", action="store_true", help="ask about a run with --resume")
+        add("--strict", action="store_true", help="ask about a run with --strict")
     if verb == "log":
         add("-n", "--number", metavar="N", type=_count, help=NUMBER_HELP)
     if verb == "clear":

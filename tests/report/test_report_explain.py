@@ -159,7 +159,7 @@ def diagnose(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What ``procache.diagnose.diagnose`` answers in a test; ``asked`` is what it was asked."""
     answer: dict[str, Any] = {"outcome": "miss", "variants": [], "nearest": None}
 
-    def fake(argv: list[bytes], cache_dir: str | None, config: str | None) -> dict[str, Any]:
+    def fake(argv: list[bytes], cache_dir: str | None, *policy: object) -> dict[str, Any]:
         asked.append((argv, cache_dir))
         return answer
 

@@ -122,6 +122,18 @@ def test_an_ignored_path_is_no_input(lab: Lab) -> None:
     assert lab.run(cmd).root.outcome == "hit"
 
 
+@pytest.mark.parametrize("path", ["/proc/loadavg", "/proc/uptime"])
+def test_an_ignored_path_may_change_by_itself(lab: Lab, path: str) -> None:
+    assert lab.run(["cat", path]).root.outcome == "uncacheable"
+    settle(lab, f"ignored_paths = ['{path}']\n")
+    first = lab.run(["cat", path])
+    assert first.root.outcome == "miss"
+    again = lab.run(["cat", path])
+    assert (again.root.outcome, again.out) == ("hit", first.out)
+    settle(lab, "")
+    assert lab.run(["cat", path]).root.outcome == "uncacheable"
+
+
 def test_an_ignored_path_is_no_output(lab: Lab) -> None:
     settle(lab, "ignored_paths = ['*.log']\n")
     cmd = "echo a line >> run.log; echo done > out"
@@ -328,6 +340,7 @@ def test_check_goes_by_the_policy(lab: Lab) -> None:
     lab.run("mkdir out")
     asked = ["check", "--", "sh", "-c", "mkdir out"]
     assert lab.raw(asked).status == 1
+    assert lab.raw(["check", "--resume", *asked[1:]]).status == 0
     settle(lab, "already_done = 'hit'\n")
     assert lab.raw(asked).status == 0
     lab.write("strict.toml", "never_cached = ['mkdir']\n")

@@ -124,6 +124,15 @@ def test_a_shell_is_not_tainted_by_its_start(lab: Lab, shell: str) -> None:
     assert strictly(lab, ["./job"]).root.outcome == "hit"
 
 
+def test_check_and_explain_know_of_it(lab: Lab) -> None:
+    lab.run("true")
+    assert lab.raw(["check", "--", "sh", "-c", "true"]).status == 0
+    assert lab.raw(["check", "--strict", "--", "sh", "-c", "true"]).status == 1
+    assert b"another --strict" in lab.raw(["explain", "--strict", "--", "sh", "-c", "true"]).out
+    strictly(lab, "true")
+    assert lab.raw(["check", "--strict", "--", "sh", "-c", "true"]).status == 0
+
+
 def test_a_record_that_was_made_without_it_is_not_used(lab: Lab) -> None:
     for cmd in ("cat /dev/null; world clock", "echo $$"):
         lab.run(cmd)
