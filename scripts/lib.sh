@@ -38,9 +38,12 @@ environment() {
     (
         if command -v flock >/dev/null; then flock 9; fi
         # What an editable install is made of; the sources themselves are used where they stand.
-        wanted=$(cksum pyproject.toml bin/procache; pwd -P)
+        wanted=$(cksum pyproject.toml hatch_build.py bin/procache procache/*/_*.c; pwd -P)
         if [ "$(cat .venv/installed 2>/dev/null)" = "$wanted" ] && .venv/bin/python -c '' 2>/dev/null; then exit 0; fi
         .venv/bin/python -m pip --version >/dev/null 2>&1 || create_venv
+        headers=$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("include"))')
+        tools gcc:gcc /usr/include/stdio.h:libc6-dev "$headers/Python.h:python3-dev" ||
+            echo "Without these procache's parts in C are not built, and it is slower." >&2
         .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' </dev/null ||
             fail "Installing procache into .venv failed (pip's message is above)."
         printf '%s\n' "$wanted" >.venv/installed

@@ -22,6 +22,7 @@ ALLOWED = {
     "procache.config",
     "procache.config.sources",
     "procache.errors",
+    "procache.native",
     "procache.run",
     "procache.front",
     "procache.events",
@@ -53,6 +54,7 @@ ALLOWED = {
     "procache.world.pseudo",
     "procache.world.states",
     "procache.world.view",
+    "procache.world._looks",
     "procache.world.terminals",
     "xxhash",
     "xxhash._xxhash",
@@ -175,4 +177,4 @@ def test_the_list_names_only_what_exists() -> None:
     for name in ALLOWED:
         if name.startswith("procache"):
             path = ROOT / Path(*name.split("."))
-            assert path.with_suffix(".py").exists() or (path / "__init__.py").exists(), name
+            assert any(path.with_suffix(end).exists() for end in (".py", ".c")) or (path / "__init__.py").exists(), name

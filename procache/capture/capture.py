@@ -13,12 +13,10 @@ from procache.model.aspects import (
     DESCRIPTORS,
     DIGEST,
     LISTING,
-    META,
     OWNER,
     REPLACEABLE,
     STDIN,
     TARGET,
-    TYPE,
     UNCOUNTED,
     WHOLE,
     WRITABLE,
@@ -110,12 +108,14 @@ class Capture:
     # -- facts: nobody else changed them meanwhile ------------------------------------------------------
 
     def _verify(self, ex: Execution) -> None:
-        unchanged, touched, rules = self.tree.world.unchanged, ex.touched, self.tree.rules
+        world, touched, rules = self.tree.world, ex.touched, self.tree.rules
         states = ex.states if rules is None else self._counting(ex, rules)
-        for path, (aspect, value, _) in states.items():
-            if aspect != TYPE and path not in touched and not unchanged(aspect, path, value):
-                raise Unrecordable(reason("changed-outside", path=path))
-        world = self.tree.world
+        # a file that is an input and also an open stream (``cat in >> in``) is not to be told apart later
+        kinds = ex.command.streams
+        outputs = tuple(ex.inherited[fd] for fd in (1, 2) if fd in ex.inherited and kinds[fd].startswith(b"file"))
+        found = world.first_changed(states, touched, outputs)
+        if found is not None:
+            raise Unrecordable(reason("conflict" if found[1] else "changed-outside", path=found[0]))
         for (path, aspect), value in ex.extras.items():
             if aspect == LISTING and path not in touched and not (rules is not None and rules.of(path)):
                 now = world.listing_digest(before(ex, path, world.entries(path)))
@@ -137,7 +137,6 @@ class Capture:
         found: list[fx.Effect] = []
         inherited = set(ex.inherited.values())
         devices: set[int] = set()
-        self._check_aliases(ex)
         # names that were there before come first: a new name is a link to them, not they to it
         rules = self.tree.rules
         for path, touch in sorted(ex.touched.items(), key=lambda item: not item[1].prior or item[1].replaced):
@@ -164,18 +163,6 @@ class Capture:
             names = 1 + sum(effect[fx.KIND] == fx.HARD and effect[fx.STATE] == first for effect in effects)
             if not isinstance(st, int) and st.st_nlink != names:
                 raise Unrecordable(reason("hard-link", path=first))
-
-    def _check_aliases(self, ex: Execution) -> None:
-        """A file that is an input and also an open stream (``cat in >> in``) is not to be told apart later."""
-        outputs = [ex.inherited.get(fd) for fd in (1, 2) if ex.command.streams[fd].startswith(b"file")]
-        if not outputs:
-            return
-        for path, (aspect, value, _) in ex.states.items():
-            if aspect not in (CONTENT, META) or not isinstance(value, tuple) or path in ex.touched:
-                continue
-            st = self.tree.world.look(path)
-            if not isinstance(st, int) and (st.st_dev, st.st_ino) in outputs:
-                raise Unrecordable(reason("conflict", path=path))
 
     def _effect(
         self, ex: Execution, path: bytes, touch: Touch, st: os.stat_result | int, groups: dict[tuple[int, int], bytes]

@@ -37,23 +37,28 @@ from procache.model.reasons import reason
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping, Set
 
     from procache.model.pathrules import PathRules
     from procache.world.view import World
 
     Look = os.stat_result | int
+    #: A fact as an execution keeps it by path: aspect, value, whether times count.
+    State = tuple[int, object, bool]
 
 #: Taints that say what is at a path, which the policy may say is no input.
 ABOUT_CONTENT = frozenset(("pseudo-file", "device", "changed-outside"))
 _NOTHING = object()
-_IS_FOLDER = (TYPE, stat.S_IFDIR, False)
+_NO_TEXTS: Mapping[bytes, bytes] = {}
+_IS_FOLDER: State = (TYPE, stat.S_IFDIR, False)
 
 
 class Tree:
     """Applies events to executions. ``world`` answers what a path holds now."""
 
     __slots__ = ("world", "writers", "holds_open", "touches", "rules")
+    #: The fact that a folder is passed through.
+    FOLDER: State = _IS_FOLDER
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -68,10 +73,20 @@ class Tree:
 
     # -- looks -----------------------------------------------------------------------------------
 
-    def look(self, ex: Execution, path: bytes, aspect: int, st: Look, *, timed: bool = False) -> None:
-        """``ex`` looks at ``aspect`` (TYPE … CONTENT) of ``path``, which now is as ``st`` shows.
+    def look(
+        self,
+        ex: Execution,
+        path: bytes,
+        aspect: int,
+        st: Look,
+        *,
+        timed: bool = False,
+        answer: tuple[int, object] | None = None,
+    ) -> None:
+        """``ex`` looks at ``aspect`` (TYPE … TARGET) of ``path``, which now is as ``st`` shows.
 
-        ``timed``: the modification time is an input whatever the program is.
+        ``timed``: the modification time is an input whatever the program is. ``answer``: aspect and value, where
+        they are known.
         """
         if self.rules is not None and self.rules.of(path) == IGNORED:
             return self._uncounted(ex, path)
@@ -79,12 +94,11 @@ class Tree:
         wanted = STRENGTH[aspect]
         if path in self.writers:
             self._read_while_written(ex, path)
-        answer: tuple[int, object] | None = None
         node: Execution | None = ex
         while node is not None:
             known = node.states.get(path)
             if known is not None and STRENGTH[known[0]] >= wanted and (known[2] or not timed):
-                if aspect != META or known[0] != CONTENT or known[1][NLINK]:  # type: ignore[index]
+                if counts_links(known, aspect):
                     return
                 if path not in node.touched:
                     self._count_links(ex, path, st)
@@ -143,9 +157,17 @@ class Tree:
             stronger = (CONTENT, with_links(stronger[1], known[1][NLINK]))  # type: ignore[index]
         node.states[path] = (stronger[0], stronger[1], known[2] or timed)
 
-    def look_at_way(self, ex: Execution, way: object, folders: Iterable[bytes], links: Iterable[bytes]) -> None:
+    def look_at_way(
+        self,
+        ex: Execution,
+        way: object,
+        folders: Iterable[bytes],
+        links: Iterable[bytes],
+        texts: Mapping[bytes, bytes] = _NO_TEXTS,
+    ) -> None:
         """``ex`` walks through ``folders`` and ``links``; ``way`` is a token that names this walk.
 
+        ``texts``: what links said when the walk was made; the end of each execution sees whether they still do.
         That a folder is one was seen when the walk was made, and a walk is forgotten when a folder or link changes.
         """
         walks = ex.walks
@@ -155,7 +177,11 @@ class Tree:
             if folder not in ex.states:
                 self._pass_through(ex, folder)
         for link in links:
-            self.look(ex, link, TARGET, self.world.look(link))
+            text = texts.get(link)
+            if text is None or ex.timed:
+                self.look(ex, link, TARGET, self.world.look(link))
+            else:
+                self.look(ex, link, TARGET, 0, answer=(TARGET, text))
         node: Execution | None = ex
         while node is not None and way not in node.walks:
             node.walks.add(way)
@@ -169,6 +195,34 @@ class Tree:
                 return
             node.states[folder] = _IS_FOLDER
             node = node.parent
+
+    @staticmethod
+    def passed_link(text: bytes) -> State:
+        """The fact that a link with this text is passed through, by a program to which times mean nothing."""
+        return TARGET, text, False
+
+    def learn(self, ex: Execution, token: object, facts: Mapping[bytes, State], ways: Set[object]) -> bool:
+        """``ex`` looks at many paths at once, that nobody is writing to; ``token`` names just these looks.
+
+        False, with nothing learnt, where an execution changed some of it, or knows it in another way.
+        """
+        news: list[tuple[Execution, dict[bytes, State]]] = []
+        node: Execution | None = ex
+        while node is not None and token not in node.walks:
+            if node.made or not node.touched.keys().isdisjoint(facts.keys()):
+                return False
+            if not node.touched_in.keys().isdisjoint(facts.keys()):
+                return False
+            new = new_facts(node.states, facts)
+            if new is None:
+                return False
+            news.append((node, new))
+            node = node.parent
+        for node, new in news:
+            node.states.update(new)
+            node.walks |= ways
+            node.walks.add(token)
+        return True
 
     def look_listing(self, ex: Execution, path: bytes) -> None:
         """``ex`` lists a folder: its entries as they were before the execution changed any."""
@@ -472,6 +526,30 @@ class Tree:
                 aspect == WRITABLE and path not in node.touched and path in node.states and node.states[path][0] == TYPE
             ):
                 self.look(node, path, OWNER, self.world.look(path))
+
+
+def new_facts(known: Mapping[bytes, State], facts: Mapping[bytes, State]) -> dict[bytes, State] | None:
+    """Those of ``facts`` that are not known; None where one is known otherwise, and which counts takes more thought."""
+    new: dict[bytes, State] = {}
+    for path, fact in facts.items():
+        there = known.get(path)
+        if there is None:
+            new[path] = fact
+        elif fact is not _IS_FOLDER and not covers(there, fact):
+            return None
+    return new
+
+
+def covers(known: State, fact: State) -> bool:
+    """True when ``known`` says all that ``fact`` would add, of what has not changed between."""
+    if STRENGTH[known[0]] < STRENGTH[fact[0]] or (fact[2] and not known[2]):
+        return False
+    return counts_links(known, fact[0])
+
+
+def counts_links(known: State, aspect: int) -> bool:
+    """False where the number of a file's links is asked for (META), and a fact of its content leaves it open."""
+    return aspect != META or known[0] != CONTENT or bool(known[1][NLINK])  # type: ignore[index]
 
 
 def folder_only(value: object) -> tuple[int, object]:

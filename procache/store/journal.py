@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from procache.store.layout import Layout
 
 
+_pack = msgpack.Packer().pack
+
+
 def new_run_id(started: float) -> str:
     """A run id that sorts by time: YYYYMMDDTHHMMSS.ffffff-PID (UTC)."""
     whole = time.strftime("%Y%m%dT%H%M%S", time.gmtime(started))
@@ -25,7 +28,7 @@ def path_of(layout: Layout, run_id: str) -> bytes:
 
 def pack(event: dict[str, object]) -> bytes:
     """One event, packed."""
-    packed: bytes = msgpack.packb(event)
+    packed: bytes = _pack(event)
     return packed
 
 

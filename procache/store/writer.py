@@ -12,23 +12,33 @@ import fcntl
 import os
 import signal
 import struct
+import time
 
 from procache.model.record import Record
 from procache.store import journal, records
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from procache.store.layout import Layout
 
 _HEAD = struct.Struct("<cII")
 RECORD, BLOB, STAGED, EVENT = b"r", b"b", b"s", b"j"
 _PIPE_SIZE = 1 << 20
+#: Having served what there was, the writer rests (s), unless that was much (bytes): while it does, handing more over
+#: wakes nobody, which costs the tracer more than all else of it.
+_REST, _BUSY = 0.002, 1 << 18
+
+
+#: Messages are kept up to this many bytes until an event ends what belongs together: each write wakes the writer.
+_TOGETHER = 1 << 16
 
 
 class Writer:
     """The tracer's end: hands work over. ``finish`` waits until all of it is on disk."""
 
-    __slots__ = ("pipe", "pid", "report", "broken", "seen")
+    __slots__ = ("pipe", "pid", "report", "broken", "seen", "kept")
 
     def __init__(self, layout: Layout, journal_path: bytes, most_variants: int) -> None:
         reader, self.pipe = os.pipe()
@@ -38,6 +48,7 @@ class Writer:
         except OSError:
             pass  # a smaller pipe only means less slack
         self.broken = False
+        self.kept = bytearray()
         self.seen: set[bytes] = set()
         self.pid = os.fork()
         if not self.pid:
@@ -66,13 +77,21 @@ class Writer:
         self._send(STAGED, digest, staged)
 
     def event(self, packed: bytes) -> None:
-        """Append an event to the journal of this run."""
+        """Append an event to the journal of this run; what was put before goes with it."""
         self._send(EVENT, b"", packed)
+        self.flush()
 
     def _send(self, kind: bytes, name: bytes, body: bytes) -> None:
+        self.kept += _HEAD.pack(kind, len(name), len(body)) + name + body
+        if len(self.kept) > _TOGETHER:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand over what was kept."""
+        kept, self.kept = self.kept, bytearray()
         if self.broken:
             return
-        view = memoryview(_HEAD.pack(kind, len(name), len(body)) + name + body)
+        view = memoryview(kept)
         try:
             while view:
                 view = view[os.write(self.pipe, view) :]
@@ -81,6 +100,7 @@ class Writer:
 
     def finish(self) -> str:
         """Wait for the writer; returns "" or one line that says what was not stored."""
+        self.flush()
         os.close(self.pipe)
         said = b""
         while chunk := os.read(self.report, 4096):
@@ -99,20 +119,33 @@ def _serve(reader: int, reporter: int, layout: Layout, journal_path: bytes, most
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP):
         signal.signal(number, signal.SIG_IGN)
     failures: dict[str, int] = {}
-    with open(reader, "rb", buffering=1 << 16) as pipe:
-        while len(head := pipe.read(_HEAD.size)) == _HEAD.size:
-            kind, name_size, body_size = _HEAD.unpack(head)
-            name, body = pipe.read(name_size), pipe.read(body_size)
-            if len(name) != name_size or len(body) != body_size:
-                break  # the tracer was killed in the middle of a message
-            try:
-                _carry_out(layout, journal_path, most, kind, name, body)
-            except OSError as error:
-                text = error.strerror or str(error)
-                failures[text] = failures.get(text, 0) + 1
+    for kind, name, body in _messages(reader):
+        try:
+            _carry_out(layout, journal_path, most, kind, name, body)
+        except OSError as error:
+            text = error.strerror or str(error)
+            failures[text] = failures.get(text, 0) + 1
     if failures:
         parts = ", ".join(f"{count} × {text}" for text, count in failures.items())
         os.write(reporter, f"not everything could be stored ({parts})".encode()[:4000])
+
+
+def _messages(reader: int) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """(kind, name, body) of each whole message; one in whose middle the tracer was killed is dropped."""
+    kept = bytearray()
+    while chunk := os.read(reader, _PIPE_SIZE):
+        kept += chunk
+        at = 0
+        while len(kept) - at >= _HEAD.size:
+            kind, name_size, body_size = _HEAD.unpack_from(kept, at)
+            body_at = at + _HEAD.size + name_size
+            if body_at + body_size > len(kept):
+                break
+            yield kind, bytes(kept[at + _HEAD.size : body_at]), bytes(kept[body_at : body_at + body_size])
+            at = body_at + body_size
+        del kept[:at]
+        if len(chunk) < _BUSY:
+            time.sleep(_REST)
 
 
 def _carry_out(layout: Layout, journal_path: bytes, most: int, kind: bytes, name: bytes, body: bytes) -> None:

@@ -191,7 +191,7 @@ class Execs:
         process = t.process
         if process.attributes is None:
             process.attributes = world_inherited.attributes(t.tid)
-        hidden = world_inherited.status_fields(world_inherited.read_status(t.tid))
+        hidden = t.status()
         if not process.own_affinity:
             hidden = (*hidden[:-1], self.root.hidden[-1])  # as it would be without procache (``near``)
         if absolute.startswith(b"/proc/") and not isinstance(found, bytes):

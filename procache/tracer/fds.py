@@ -13,11 +13,16 @@ from procache import digests
 from procache.model.aspects import ChangedWhileReading
 from procache.pipeinput import HEAD
 from procache.tracer import arch
+from procache.tracer.source import native
 from procache.tracer.tracee import Tracee
 from procache.world.openfiles import kcmp
-from procache.world.pseudo import file_mode, further_kind, stream_kind, with_sharing
+from procache.world.pseudo import file_mode, further_kind, kind_of, stream_kind, with_sharing
 from procache.world.states import Memo
 from procache.world.terminals import window_size
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 O_CLOEXEC = 0o2000000
 
@@ -154,21 +159,30 @@ class Inherited:
     def __init__(self, t: Tracee) -> None:
         self.files: dict[int, tuple[int, int]] = {}
         kinds: list[bytes] = []
-        for fd in (0, 1, 2):
-            st = t.stat_descriptor(fd)
-            kinds.append(b"closed" if st is None else self._kind(t, fd, st))
-            if st is not None:
-                self.files[fd] = (st.st_dev, st.st_ino)
+        for fd, found in enumerate((native and native.streams(t.process.tgid)) or standard(t)):
+            if found is None:
+                kinds.append(b"closed")
+                continue
+            mode, inode, device, rdev, flags = found
+            self.files[fd] = (device, inode)
+            kind = kind_of(mode, rdev)
+            if kind == b"file" and fd:
+                kind += file_mode(flags)
+            elif kind == b"terminal":
+                kind += window_size(b"/proc/%d/fd/%d" % (t.tid, fd))
+            kinds.append(kind)
         self.kinds = with_sharing(kinds, self.files, lambda one, other: kcmp(t.tid, one, t.tid, other))
 
-    @staticmethod
-    def _kind(t: Tracee, fd: int, st: os.stat_result) -> bytes:
-        kind = stream_kind(st)
-        if kind == b"file" and fd:
-            return kind + file_mode(open_flags(t, fd))
-        if kind == b"terminal":
-            return kind + window_size(b"/proc/%d/fd/%d" % (t.tid, fd))
-        return kind
+
+def standard(t: Tracee) -> Iterator[tuple[int, int, int, int, int] | None]:
+    """(mode, inode, device, device that it is, flags of a regular file or -1) of descriptors 0 to 2, None if closed."""
+    for fd in (0, 1, 2):
+        st = t.stat_descriptor(fd)
+        if st is None:
+            yield None
+        else:
+            flags = open_flags(t, fd) if fd and stat.S_ISREG(st.st_mode) else -1
+            yield st.st_mode, st.st_ino, st.st_dev, st.st_rdev, flags
 
 
 def reads_nothing(t: Tracee) -> bool:

@@ -46,7 +46,7 @@ MAX_ERRNO = 512
 class Finding:
     """What all handlers of path-carrying calls share."""
 
-    __slots__ = ("tree", "resolver", "near", "streams", "tracees", "names_changing")
+    __slots__ = ("tree", "resolver", "near", "streams", "tracees", "names_changing", "seen")
 
     def __init__(self, tree: Tree, resolver: Resolver, near: Near, tracees: dict[int, Tracee]) -> None:
         self.tree = tree
@@ -56,11 +56,16 @@ class Finding:
         self.near = near
         self.resolver = resolver
         self.streams: StreamCalls
+        #: what the present call looks at, where the event source has looked already
+        self.seen: Found | None = None
 
     # -- finding -----------------------------------------------------------------------------------------
 
     def find(self, t: Tracee, args: Args, dirfd: int | None, path: int | None, *, follow: bool) -> Found | None:
         """Resolve the path argument at place ``path``; None where the call will fail or means no file."""
+        if self.seen is not None:
+            self.walked(t.ex, self.seen)
+            return self.seen
         raw = t.string(args[path] if path is not None else 0)
         if raw is None:
             return None
@@ -79,16 +84,18 @@ class Finding:
 
     def walked(self, ex: Execution, found: Found) -> None:
         """Attribute the way of a resolution."""
-        walk = found.walk
+        walk, texts = found.walk, self.resolver.texts
         if walk not in ex.walks:
-            self.tree.look_at_way(ex, walk, walk.folders, walk.links)
+            self.tree.look_at_way(ex, walk, walk.folders, walk.links, texts)
         if not found.links:
             return
         for part in found.links:
+            if part in ex.walks:
+                continue
             if isinstance(part, Walk):
-                self.tree.look_at_way(ex, part, part.folders, part.links)
+                self.tree.look_at_way(ex, part, part.folders, part.links, texts)
             else:
-                self.tree.look_at_way(ex, part, (), (part,))
+                self.tree.look_at_way(ex, part, (), (part,), texts)
 
     def _find_pseudo(self, t: Tracee, found: Found, follow: bool) -> Found | None:
         """Follow the magic links of /proc/self to what they stand for."""

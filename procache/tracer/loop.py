@@ -31,6 +31,8 @@ from ptrace.binding.func import (
 )
 
 from procache.tracer import arch, signals, table
+from procache.tracer.looks import Looks
+from procache.tracer.source import resume
 from procache.tracer.tracee import Process, Tracee, Unreadable
 from procache.world import inherited
 
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from procache.tracer.execs import Execs
     from procache.tracer.near import Near
     from procache.tracer.processcalls import ProcessCalls
+    from procache.tracer.source import Detail, EventSource, Group, Stop, Usage
     from procache.tracer.streamcalls import StreamCalls
     from procache.tracer.tracelog import TraceLog
 
@@ -60,7 +63,6 @@ OPTIONS = (
     | PTRACE_O_TRACESECCOMP
     | PTRACE_O_EXITKILL
 )
-WALL = 0x40000000
 _STOPPED = 0x7F
 _SECCOMP_STOP = PTRACE_EVENT_SECCOMP << 16 | signal.SIGTRAP << 8 | _STOPPED
 _EXIT_STOP = (signal.SIGTRAP | 0x80) << 8 | _STOPPED
@@ -79,6 +81,7 @@ class Loop:
         processes: ProcessCalls,
         tracees: dict[int, Tracee],
         near: Near,
+        source: EventSource,
         log: TraceLog | None = None,
     ) -> None:
         self.execs = execs
@@ -86,13 +89,13 @@ class Loop:
         self.processes = processes
         self.near = near
         self.log = log
+        self.source = source
         self.handlers = dispatch(paths, streams, processes, execs)
-        #: first stops that came before the fork event that explains them
-        self.early: set[int] = set()
+        self.looks = Looks(paths, self.handlers)
         #: processes of ours that write output for a skipped tracee
         self.helpers: dict[int, tuple[Tracee, int]] = {}
         #: wait statuses that were taken elsewhere
-        self.postponed: list[tuple[int, int, object]] = []
+        self.postponed: list[Stop] = []
         self.root = 0
         self.root_status: int | None = None
         self.broken = False
@@ -114,21 +117,26 @@ class Loop:
         tracee = Tracee(pid, Process(pid, None), self.execs.outside)
         tracee.starting = False
         self.tracees[pid] = tracee
+        self.source.seized(pid)
         self.near.start()
 
     def run(self) -> int:
         """Serve stops until every tracee has ended; returns the root's status (-signal for a death by signal)."""
-        wait4, postponed = os.wait4, self.postponed
+        following, postponed = self.source.next, self.postponed
         while self.tracees or self.helpers:
             try:
-                pid, status, usage = postponed.pop() if postponed else wait4(-1, WALL)
+                pid, status, usage, detail, looks = postponed.pop() if postponed else following()
             except ChildProcessError:
                 break
+            if looks is not None:
+                self._looked(looks)
+                if not pid:
+                    continue
             try:
                 if status == _SECCOMP_STOP:
-                    self._entry(pid)
+                    self._entry(pid, detail)
                 elif status & 0xFF == _STOPPED:
-                    self._stop(pid, status)
+                    self._stop(pid, status, detail)
                 else:
                     self._end(pid, status, usage)
                     if self.patience is not None and self.root_status is not None and self.tracees and not self.alone:
@@ -141,16 +149,29 @@ class Loop:
 
     @staticmethod
     def _resume(pid: int, request: int = PTRACE_CONT, number: int = 0) -> None:
-        arch.request(request, pid, 0, number)  # fails only where the tracee was killed: its end comes next
+        resume(pid, request, number)
 
     # -- calls -----------------------------------------------------------------------------------------
 
-    def _entry(self, pid: int) -> None:
+    def _looked(self, groups: list[Group]) -> None:
+        """Tracees have looked at paths, and the source has let them."""
+        for tid, looks in groups:
+            t = self.tracees.get(tid)
+            if t is None or self.broken:
+                continue
+            try:
+                self.looks.count(t, looks)
+            except Unreadable as error:
+                self.processes.taint(t, "unreadable", detail=str(error))
+            except Exception as error:  # noqa: BLE001 - a fault of ours never costs the command
+                self._fault(t, error)
+
+    def _entry(self, pid: int, call: Detail) -> None:
         """A traced call is about to be made."""
         t = self.tracees.get(pid)
         if t is None or self.broken:
             return self._resume(pid)
-        native, number, args = arch.entry(pid)
+        native, number, args = call if isinstance(call, tuple) else arch.entry(pid)
         handler = self.handlers.get(number)
         skipped: object = None
         try:
@@ -208,21 +229,19 @@ class Loop:
 
     # -- other stops -----------------------------------------------------------------------------------
 
-    def _stop(self, pid: int, status: int) -> None:
+    def _stop(self, pid: int, status: int, detail: Detail) -> None:
         t = self.tracees.get(pid)
         event, number = status >> 16, status >> 8 & 0xFF
         if t is None:
-            if event == PTRACE_EVENT_STOP:
-                self.early.add(pid)  # left stopped until its parent's fork event names it
-            elif event != PTRACE_EVENT_EXEC:
+            if event != PTRACE_EVENT_EXEC:
                 self._resume(pid, number=0 if event else number)
             return
         if status == _EXIT_STOP:
-            self._returned(t)
+            self._returned(t, detail)
         elif event in _FORKS:
-            self._forked(t, event)
+            self._forked(t, event, message_of(pid, detail))
         elif event == PTRACE_EVENT_EXEC:
-            self._execed(t)
+            self._execed(t, message_of(pid, detail))
         elif event == PTRACE_EVENT_STOP:
             self._stopped(t, number)
         elif event:
@@ -230,12 +249,13 @@ class Loop:
         else:
             self._resume(pid, number=number)  # a signal on its way to the tracee, passed on unchanged
 
-    def _returned(self, t: Tracee) -> None:
+    def _returned(self, t: Tracee, result: Detail) -> None:
         """A call has returned whose result was asked for."""
         then, t.at_exit = t.at_exit, None
         if then is not None or self.log is not None:
-            arch.fetch(t.tid)
-            result = arch.result()
+            if not isinstance(result, int):
+                arch.fetch(t.tid)
+                result = arch.result()
             if self.log is not None and self.log.calls:
                 self.log.exit(t, result)
             try:
@@ -247,9 +267,8 @@ class Loop:
                 self._fault(t, error)
         self._resume(t.tid)
 
-    def _forked(self, t: Tracee, event: int) -> None:
+    def _forked(self, t: Tracee, event: int, child: int) -> None:
         """A child or thread was made; its own first stop may have come already."""
-        child = ptrace_geteventmsg(t.tid) & 0xFFFFFFFF
         if event == PTRACE_EVENT_CLONE and os.path.exists(f"/proc/{t.process.tgid}/task/{child}"):
             process = t.process
             process.threads.add(child)
@@ -258,20 +277,19 @@ class Loop:
             process = Process(child, t.process)
             t.ex.live += 1
         tracee = self.tracees[child] = Tracee(child, process, t.ex)
-        if child in self.early:
-            self.early.discard(child)
+        if self.source.adopt(child):
             tracee.starting = False
             self._resume(child)
         self._resume(t.tid, PTRACE_SYSCALL if t.at_exit is not None else PTRACE_CONT)
 
-    def _execed(self, t: Tracee) -> None:
-        """An exec succeeded; by a thread that was not the leader, it now has the leader's id."""
-        former = ptrace_geteventmsg(t.tid) & 0xFFFFFFFF
+    def _execed(self, t: Tracee, former: int) -> None:
+        """An exec succeeded; by a thread that was not the leader (``former``), it now has the leader's id."""
         process = t.process
         if former != t.tid and former in self.tracees:
             t.exec = self.tracees[former].exec
         for tid in process.threads - {t.tid}:
             self.tracees.pop(tid, None)
+            self.source.forget(tid)
         process.threads = {t.tid}
         process.shares_fs = False
         t.at_exit = None
@@ -302,12 +320,11 @@ class Loop:
 
     # -- ends ------------------------------------------------------------------------------------------
 
-    def _end(self, pid: int, status: int, usage: object) -> None:
+    def _end(self, pid: int, status: int, usage: Usage | None) -> None:
         helped = self.helpers.pop(pid, None)
         if helped is not None:
             return self._exit(helped[0], -signal.SIGPIPE if status else helped[1])
         t = self.tracees.pop(pid, None)
-        self.early.discard(pid)
         if t is None:
             if pid == self.waker:
                 self.let_go()
@@ -346,10 +363,9 @@ class Loop:
                     except ProcessLookupError:
                         pass
 
-    def _release(self, t: Tracee, code: int, usage: object) -> None:
-        times = (usage.ru_utime, usage.ru_stime, usage.ru_maxrss) if usage is not None else (0.0, 0.0, 0)  # type: ignore[attr-defined]
+    def _release(self, t: Tracee, code: int, usage: Usage | None) -> None:
         try:
-            self.execs.exited(t.process.tgid, t.ex, code, times)
+            self.execs.exited(t.process.tgid, t.ex, code, usage or (0.0, 0.0, 0))
         except Exception as error:  # noqa: BLE001 - a fault of ours never costs the command
             self._fault(t, error)
 
@@ -367,6 +383,11 @@ class Loop:
             if t.ex is ex and t.tid == t.process.tgid and _has_open(t.tid, wanted):
                 return True
         return False
+
+
+def message_of(pid: int, detail: Detail) -> int:
+    """The message of a fork or exec event: the new, or the former, thread id. Raises PtraceError."""
+    return detail if isinstance(detail, int) else ptrace_geteventmsg(pid) & 0xFFFFFFFF
 
 
 def ignores(tid: int, number: int) -> bool:

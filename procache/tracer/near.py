@@ -78,6 +78,20 @@ class Near:
                 for tid in process.threads:
                     self._set(tid, self.allowed)
 
+    def lend(self, process: Process) -> bool:
+        """Give a process its own affinity back for the time of one call; True where ``take_back`` is to follow."""
+        if process.free or not self.together:
+            return False
+        for tid in process.threads:
+            self._set(tid, self.allowed)
+        return True
+
+    def take_back(self, process: Process) -> None:
+        """The call is over."""
+        if self.together and not process.free:
+            for tid in process.threads:
+                self._set(tid, {self.cpu})
+
     def _gather(self) -> None:
         here = libc.sched_getcpu()
         self.cpu = here if here in self.allowed else min(self.allowed)

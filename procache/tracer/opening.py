@@ -145,7 +145,7 @@ def ex_owns(ex: Execution, path: bytes) -> bool:
 
 def as_created(t: Tracee, st: os.stat_result, mode: int) -> bool:
     """True when an existing file has the mode and owner that creating it now would give."""
-    fields = dict(zip(inherited.FIELDS, inherited.status_fields(inherited.read_status(t.tid)), strict=True))
+    fields = dict(zip(inherited.FIELDS, t.status(), strict=True))
     umask = int(fields[b"Umask"], 8)
     fsuid, fsgid = int(fields[b"Uid"].split()[3]), int(fields[b"Gid"].split()[3])
     return (stat.S_IMODE(st.st_mode), st.st_uid, st.st_gid) == (mode & 0o7777 & ~umask, fsuid, fsgid)

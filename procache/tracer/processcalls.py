@@ -119,12 +119,13 @@ class ProcessCalls:
 
     def affinity(self, t: Tracee, args: Args) -> None:
         """sched_getaffinity: the tracee is to see what it would see without procache."""
-        target = self.tracees.get(signed(args[0])) or t
-        self.near.release(target.process)
+        process = (self.tracees.get(signed(args[0])) or t).process
+        if self.near.lend(process):
+            t.at_exit = lambda t, result: self.near.take_back(process)
 
     def set_affinity(self, t: Tracee, args: Args) -> None:
         """sched_setaffinity: from here on the tracee decides itself."""
-        self.affinity(t, args)
+        self.near.release((self.tracees.get(signed(args[0])) or t).process)
         t.process.own_affinity = True
         self._of_process(t, signed(args[0]))
 
@@ -150,7 +151,7 @@ class ProcessCalls:
         self._identity(t, args[:3])
 
     def _identity(self, t: Tracee, wanted: Args) -> None:
-        fields = dict(zip(inherited.FIELDS, inherited.status_fields(inherited.read_status(t.tid)), strict=True))
+        fields = dict(zip(inherited.FIELDS, t.status(), strict=True))
         ids = {int(word) for name in (b"Uid", b"Gid") for word in fields[name].split()}
         if len(ids) > 1 or any(signed(value) != -1 and signed(value) not in ids for value in wanted):
             self.taint(t, "credentials", detail="setuid")

@@ -48,9 +48,14 @@ class ReadCalls(OpenCalls):
             aspect = TYPE
         if link and not isinstance(found.st, int) and stat.S_ISLNK(found.st.st_mode):
             aspect = META
+        self.tree.look(t.ex, found.path, self.looked_at(t, found, aspect), found.st)
+
+    @staticmethod
+    def looked_at(t: Tracee, found: Found, aspect: int) -> int:
+        """The aspect that counts: of what changes by itself not the times."""
         if aspect == META and (found.path.startswith(b"/sys/") or (t.ex.timed_stats and found.path == t.cwd())):
-            aspect = OWNER  # a shell compares its folder with $PWD when it starts; that its time changed means nothing
-        self.tree.look(t.ex, found.path, aspect, found.st)
+            return OWNER  # a shell compares its folder with $PWD when it starts; that its time changed means nothing
+        return aspect
 
     def _look_pseudo(self, t: Tracee, found: Found | None, link: bool) -> None:
         """stat of /proc entries says only whether they exist; of another process's, that it lives."""

@@ -28,6 +28,7 @@ from procache.tracer.launch import fork_command
 from procache.tracer.loop import Loop
 from procache.tracer.near import Near
 from procache.tracer.processcalls import ProcessCalls
+from procache.tracer.source import make
 from procache.tracer.streamcalls import StreamCalls
 from procache.tracer.tracee import Tracee
 from procache.tracer.watch import Watcher
@@ -39,9 +40,13 @@ if TYPE_CHECKING:
     from procache.cli import RunOptions
     from procache.front import Front
     from procache.tracer.aside import Aside
+    from procache.tracer.source import Stop
     from procache.verify import Verify
 
 PR_SET_NAME = 15
+#: Where dash and bash keep a stream that they redirect for a while: watched from the start, since watching one more
+#: descriptor later costs a process several stops.
+SAVED_BY_SHELLS = 10
 #: How many programs that gave another result are named at the end of a run.
 TOLD = 10
 
@@ -127,8 +132,8 @@ def assemble(front: Front, options: RunOptions, writer: Writer, misses: list[Rea
     tracees: dict[int, Tracee] = {}
     near = Near(tracees)
     paths = PathCalls(tree, Resolver(), near, tracees)
-    postponed: list[tuple[int, int, object]] = []
-    watcher = Watcher(lambda *status: postponed.append(status))
+    postponed: list[Stop] = []
+    watcher = Watcher(postponed.append)
     streams = StreamCalls(front.world.memo, front.layout.tmp, watcher)
     paths.streams = streams
     execs = Execs(
@@ -155,7 +160,8 @@ def assemble(front: Front, options: RunOptions, writer: Writer, misses: list[Rea
         from procache.verify import Verify
 
         execs.verify = Verify(front.policy, front.layout, front.world, execs.capture.writer, front.expected)
-    loop = Loop(execs, paths, streams, ProcessCalls(paths, tracees, near), tracees, near, log)
+    source = make(looks=log is None or not log.calls)
+    loop = Loop(execs, paths, streams, ProcessCalls(paths, tracees, near), tracees, near, source, log)
     if front.policy.strict:
         from procache.tracer.strict import Strict
 
@@ -169,7 +175,7 @@ def assemble(front: Front, options: RunOptions, writer: Writer, misses: list[Rea
 def follow(front: Front, loop: Loop) -> int:
     """Start the command and serve its stops to the end. Raises CommandError where it cannot be executed."""
     extra = front.extra if len(front.extra) <= MOST_WATCHED else []
-    watched = tuple(sorted({0, 1, 2, *extra}))
+    watched = tuple(sorted({0, 1, 2, SAVED_BY_SHELLS, *extra}))
     code = bpf.encode(bpf.program(watched, strict=front.policy.strict))
     libc.prctl(PR_SET_NAME, TRACER_NAME, 0, 0, 0)
     pid, said = fork_command(front.exe, front.argv, as_mapping(front.env), code, loop.seize)

@@ -49,6 +49,24 @@ READING: dict[str, tuple[str, Spec]] = {
     "file_getattr": ("stat", (0, 1, 4)),
     "uname": ("uname", ()),
 }
+_OPENING = 0o2000 | 0o4000 | 0o400 | 0o100000 | 0o200000 | 0o1000000 | 0o2000000
+_AT = 0x100 | 0x800 | 0x6000
+#: Calls of which an event source may take the look itself: name -> (places of folder, path and flags, -1 for none;
+#: flags that change nothing of it). Opening: O_APPEND, O_NONBLOCK, O_NOCTTY, O_LARGEFILE, O_DIRECTORY, O_NOATIME,
+#: O_CLOEXEC; otherwise AT_SYMLINK_NOFOLLOW, AT_NO_AUTOMOUNT and, for statx, AT_STATX_…, for faccessat2, AT_EACCESS.
+PLAIN: dict[str, tuple[int, int, int, int]] = {
+    "open": (-1, 0, 1, _OPENING),
+    "openat": (0, 1, 2, _OPENING),
+    "stat": (-1, 0, -1, 0),
+    "lstat": (-1, 0, -1, 0),
+    "newfstatat": (0, 1, 3, _AT),
+    "statx": (0, 1, 2, _AT),
+    "access": (-1, 0, -1, 0),
+    "faccessat": (0, 1, -1, 0),
+    "faccessat2": (0, 1, 3, 0x100 | 0x200),
+    "readlink": (-1, 0, -1, 0),
+    "readlinkat": (0, 1, -1, 0),
+}
 CHANGING: dict[str, tuple[str, Spec]] = {
     "mkdir": ("mkdir", (None, 0)),
     "mkdirat": ("mkdir", (0, 1)),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 
 from procache.model.execution import Execution
+from procache.tracer.source import native
+from procache.world import inherited
 from procache.world.paths import join
 
 TYPE_CHECKING = False
@@ -70,28 +72,36 @@ class Tracee:
 
     def read(self, address: int, size: int) -> bytes:
         """Up to ``size`` bytes of memory, short where unmapped. Raises Unreadable where none can be read at all."""
-        process = self.process
-        if process.mem < 0:
-            try:
-                process.mem = os.open(f"/proc/{self.tid}/mem", os.O_RDWR | os.O_CLOEXEC)
-            except OSError as error:
-                raise Unreadable(f"memory: {error.strerror}") from error
+        found: bytes | None = None if native is None else native.read(self.tid, address, size)
+        if found is not None:
+            return found
+        self._open_memory()
         try:
-            return os.pread(process.mem, size, address)
+            return os.pread(self.process.mem, size, address)
         except OSError:
             return b""
         except OverflowError:
             return b""
 
+    def _open_memory(self) -> None:
+        if self.process.mem < 0:
+            try:
+                self.process.mem = os.open(f"/proc/{self.tid}/mem", os.O_RDWR | os.O_CLOEXEC)
+            except OSError as error:
+                raise Unreadable(f"memory: {error.strerror}") from error
+
     def write(self, address: int, data: bytes) -> None:
-        """Write memory. Raises OSError."""
-        self.read(address, 1)
+        """Write memory. Raises OSError, Unreadable."""
+        self._open_memory()
         os.pwrite(self.process.mem, data, address)
 
     def string(self, address: int) -> bytes | None:
         """The NUL-terminated string at ``address``; None where the call will fail for it (EFAULT, ENAMETOOLONG)."""
         if not address:
             return None
+        found: bytes | None = None if native is None else native.string(self.tid, address)
+        if found is not None:
+            return found
         try:
             data = os.pread(self.process.mem, 256, address)
         except (OSError, OverflowError):  # the memory file is not open yet, or the address is bad
@@ -122,6 +132,9 @@ class Tracee:
 
     def strings(self, address: int) -> tuple[bytes, ...]:
         """The strings of an argument or environment array. Those that lie close together are read at once."""
+        array: tuple[bytes, ...] | None = None if native is None else native.strings(self.tid, address)
+        if array is not None:
+            return array
         pointers = self.pointers(address)
         found: dict[int, bytes] = {}
         block, start, end = b"", 0, 0
@@ -138,6 +151,11 @@ class Tracee:
                 stop = block.find(b"\0")
             found[pointer] = block[pointer - start : stop] if stop >= 0 else self.string(pointer) or b""
         return tuple([found[pointer] for pointer in pointers])
+
+    def status(self) -> inherited.Values:
+        """The values of ``inherited.FIELDS``. Raises OSError when it is gone."""
+        found: inherited.Values | None = None if native is None else native.fields(self.tid, inherited.NEEDLES)
+        return found if found is not None else inherited.status_fields(inherited.read_status(self.tid))
 
     # -- folders and descriptors -------------------------------------------------------------------------
 

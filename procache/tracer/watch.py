@@ -20,6 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from procache.tracer.source import Stop
     from procache.tracer.tracee import Tracee
 
 _TSYNC = 1
@@ -32,7 +33,7 @@ class Watcher:
 
     __slots__ = ("postpone", "programs")
 
-    def __init__(self, postpone: Callable[[int, int, object], None]) -> None:
+    def __init__(self, postpone: Callable[[Stop], None]) -> None:
         self.postpone = postpone
         self.programs: dict[int, bytes] = {}
 
@@ -108,7 +109,7 @@ class Watcher:
             if status & 0xFF == 0x7F and kind in (0x705, 0x85):  # seccomp event, syscall stop
                 return True
             if status & 0xFF != 0x7F or kind > 0xFF:
-                self.postpone(pid, status, usage)
+                self.postpone((pid, status, (usage.ru_utime, usage.ru_stime, usage.ru_maxrss), None, None))
                 return False
             signal_thread(t.process.tgid, t.tid, kind)
 

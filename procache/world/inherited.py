@@ -22,7 +22,8 @@ FIELDS = (
     b"CapAmb",
     b"Cpus_allowed",
 )
-_NEEDLES = tuple(b"\n" + name + b":\t" for name in FIELDS)
+#: What stands before each of them in the file.
+NEEDLES = tuple(b"\n" + name + b":\t" for name in FIELDS)
 #: Signals that CPython ignores in itself and that its children get back (SIGPIPE, SIGXFSZ).
 PYTHON_IGNORES = (1 << 12) | (1 << 24)
 
@@ -42,7 +43,7 @@ def status_fields(text: bytes) -> Values:
     """The values of ``FIELDS`` in a status text, in that order."""
     values = []
     at = 0
-    for needle in _NEEDLES:
+    for needle in NEEDLES:
         found = text.find(needle, at)
         if found < 0:  # the order of lines is the kernel's business
             found = text.find(needle)

@@ -63,14 +63,18 @@ _NOT_NAMES = frozenset((b"", b".", b".."))
 class Resolver:
     """Resolves paths, keeping the walks to folders until ``forget`` says that a link or folder changed."""
 
-    __slots__ = ("walks",)
+    __slots__ = ("walks", "texts", "ends")
 
     def __init__(self) -> None:
-        self.walks: dict[bytes, Walk] = {b"/": ROOT}
+        self.forget()
 
     def forget(self) -> None:
         """Drop every remembered walk: some folder or link was renamed, removed or made."""
-        self.walks = {b"/": ROOT}
+        self.walks: dict[bytes, Walk] = {b"/": ROOT}
+        #: what the links say that were passed
+        self.texts: dict[bytes, bytes] = {}
+        #: path that ends in a link -> the way behind it: walks and links, the last walk, and the path it leads to
+        self.ends: dict[bytes, tuple[tuple[Walk | bytes, ...], Walk, bytes]] = {}
 
     def walk(self, folder: bytes) -> Walk:
         """The walk to an absolute folder path, following links all the way."""
@@ -81,20 +85,37 @@ class Resolver:
                 self.walks[folder] = known
         return known
 
-    def resolve(self, path: bytes, follow: bool) -> Found:
-        """Resolve the absolute ``path``; with ``follow``, also a link in its last component."""
+    def resolve(self, path: bytes, follow: bool, st: os.stat_result | int | None = None) -> Found:
+        """Resolve the absolute ``path``; with ``follow``, also a link in its last component.
+
+        ``st``: what was seen at the path a moment ago: no link, and its last component is a name.
+        """
         head, _, name = path.rpartition(b"/")
         walk = self.walks.get(head)
+        if walk is None and st is not None:
+            walk = self.walk(head or b"/")
+            if walk.error or walk.pseudo:
+                return self._resolve(path, follow)
         if walk is not None and name not in _NOT_NAMES:  # most calls: a file in a folder that is known
             full = walk.folder + b"/" + name if walk.folder != b"/" else path
-            st = look(full)
+            if st is None:
+                st = look(full)
             if isinstance(st, int) or not follow or not stat.S_ISLNK(st.st_mode):
                 return Found(walk, full, st)
+            end = self.ends.get(path)
+            if end is not None:
+                st = look(end[2])
+                if not isinstance(st, int) and not stat.S_ISLNK(st.st_mode):
+                    return Found(end[1], end[2], st, end[0])
         return self._resolve(path, follow)
+
+    def _text(self, link: bytes) -> bytes:
+        text = self.texts[link] = os.readlink(link)
+        return text
 
     def _resolve(self, path: bytes, follow: bool) -> Found:
         links: list[Walk | bytes] = []
-        passed = 0
+        passed, asked = 0, path
         while True:
             head, _, name = path.rpartition(b"/")
             if name in _NOT_NAMES:  # a folder is meant, and it is followed
@@ -106,6 +127,8 @@ class Resolver:
             full = walk.folder + b"/" + name if walk.folder != b"/" else b"/" + name
             st = look(full)
             if full == b"/proc" or not follow or isinstance(st, int) or not stat.S_ISLNK(st.st_mode):
+                if links and not isinstance(st, int) and full != b"/proc":
+                    self.ends[asked] = (tuple(links), walk, full)
                 return Found(walk, full, st, tuple(links))
             passed += len(walk.links) + 1
             if passed > MAX_LINKS:
@@ -114,7 +137,7 @@ class Resolver:
                 return looped
             links.append(walk)
             links.append(full)
-            path = join(walk.folder, os.readlink(full))
+            path = join(walk.folder, self._text(full))
 
     def _folder(self, path: bytes, links: list[Walk | bytes]) -> Found:
         walk = self.walk(path)
@@ -146,7 +169,7 @@ class Resolver:
                 if len(links) >= MAX_LINKS:
                     return Walk(here, tuple(folders), tuple(links), error=errno.ELOOP)
                 links.append(here)
-                target = os.readlink(here)
+                target = self._text(here)
                 here = b"/" if target.startswith(b"/") else here.rpartition(b"/")[0] or b"/"
                 todo.extend(part for part in reversed(target.split(b"/")) if part and part != b".")
             else:

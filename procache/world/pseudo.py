@@ -109,15 +109,19 @@ def is_terminal(st: os.stat_result) -> bool:
 
 def stream_kind(st: os.stat_result) -> bytes:
     """What kind of thing a descriptor is, as far as a program may behave differently for it."""
-    mode = st.st_mode
+    return kind_of(st.st_mode, st.st_rdev)
+
+
+def kind_of(mode: int, rdev: int) -> bytes:
+    """``stream_kind`` of a type and the number of the device that it is."""
     if stat.S_ISFIFO(mode):
         return b"pipe"
     if stat.S_ISREG(mode):
         return b"file"
     if stat.S_ISCHR(mode):
-        if st.st_rdev == _NULL:
+        if rdev == _NULL:
             return b"null"
-        return b"terminal" if is_terminal(st) else b"device %x" % st.st_rdev
+        return b"terminal" if os.major(rdev) in _TERMINAL_MAJORS else b"device %x" % rdev
     return b"socket" if stat.S_ISSOCK(mode) else b"other %o" % stat.S_IFMT(mode)
 
 

@@ -51,6 +51,17 @@ def same_file(state: State, st: os.stat_result) -> bool:
     )
 
 
+def same_look(one: os.stat_result, other: os.stat_result) -> bool:
+    """True when two looks, the first at a settled file, saw the same file in the same state."""
+    return one is other or (
+        one.st_ino == other.st_ino
+        and one.st_ctime_ns == other.st_ctime_ns
+        and one.st_mtime_ns == other.st_mtime_ns
+        and one.st_size == other.st_size
+        and one.st_dev == other.st_dev
+    )
+
+
 class Memo:
     """Digests of files by identity, so that an unchanged file is read once.
 

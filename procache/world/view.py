@@ -12,6 +12,7 @@ from procache.model.aspects import (
     CONTENT,
     DIGEST,
     FS,
+    IDENTITY,
     LINK_META,
     LISTING,
     META,
@@ -25,8 +26,23 @@ from procache.model.aspects import (
     Fact,
     State,
 )
+from procache.native import WANTED, fitting
 from procache.world import pseudo, states
 from procache.world.states import Memo
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import ModuleType
+
+native: ModuleType | None = None
+if WANTED:
+    try:
+        from procache.world import _looks
+
+        native = fitting(_looks)
+    except ImportError:
+        pass
 
 #: A file that was only stat'ed is read, to be recognised with another mtime, up to this size.
 SMALL = 1 << 14
@@ -37,10 +53,12 @@ Look = "os.stat_result | int"
 class World:
     """Observes the real file system. ``memo`` spares re-reading of unchanged files."""
 
-    __slots__ = ("memo",)
+    __slots__ = ("memo", "answers")
 
     def __init__(self, memo: Memo | None = None) -> None:
         self.memo = memo if memo is not None else Memo()
+        #: (path, aspect) -> what ``value`` made of a stat result, where the file was old enough to be recognised
+        self.answers: dict[tuple[bytes, int], tuple[os.stat_result, tuple[int, object]]] = {}
 
     def look(self, path: bytes) -> os.stat_result | int:
         """lstat(2) of ``path`` or the errno of its failure."""
@@ -60,13 +78,28 @@ class World:
         kind = stat.S_IFMT(st.st_mode)
         if kind == stat.S_IFLNK:
             return TARGET, os.readlink(path)
-        if aspect == CONTENT:
-            if kind == stat.S_IFREG:
-                return CONTENT, without_links(states.state_of(st, self.memo.digest(path, st)))
-            return OWNER, (st.st_mode, st.st_uid, st.st_gid)
-        if aspect == META and kind in (stat.S_IFREG, stat.S_IFDIR):
-            return META, states.state_of(st, self._cheap_digest(path, st) if kind == stat.S_IFREG else b"")
+        if (aspect == CONTENT and kind == stat.S_IFREG) or (aspect == META and kind in (stat.S_IFREG, stat.S_IFDIR)):
+            return self._state_value(aspect, path, st)
         return OWNER, (st.st_mode, st.st_uid, st.st_gid)
+
+    def _state_value(self, aspect: int, path: bytes, st: os.stat_result) -> tuple[int, object]:
+        known = self.answers.get((path, aspect))
+        if known is not None and states.same_look(known[0], st):
+            return known[1]
+        if aspect == CONTENT:
+            state = without_links(states.state_of(st, self.memo.digest(path, st)))
+        else:
+            state = states.state_of(st, self._cheap_digest(path, st) if stat.S_ISREG(st.st_mode) else b"")
+        if state[IDENTITY] is not None:
+            self.answers[(path, aspect)] = st, (aspect, state)
+        return aspect, state
+
+    def lasting(self, aspect: int, path: bytes, st: os.stat_result | int) -> tuple[int, object] | None:
+        """What ``value`` has said of ``st``, if it says so as long as just that is seen; None where it may not."""
+        if isinstance(st, int) or aspect not in (META, CONTENT):
+            return self.value(aspect, path, st)
+        known = self.answers.get((path, aspect))
+        return known[1] if known is not None and states.same_look(known[0], st) else None
 
     def _cheap_digest(self, path: bytes, st: os.stat_result) -> bytes:
         """The digest of a file that was only stat'ed, where it is known or quickly had: it excuses another time."""
@@ -141,6 +174,30 @@ class World:
         if aspect == OWNER:
             return (st.st_mode, st.st_uid, st.st_gid) == value
         return aspect == TARGET and stat.S_ISLNK(st.st_mode) and os.readlink(path) == value
+
+    def first_changed(
+        self,
+        facts: Mapping[bytes, tuple[int, object, bool]],
+        touched: Mapping[bytes, object],
+        files: tuple[tuple[int, int], ...],
+    ) -> tuple[bytes, bool] | None:
+        """The first of ``facts`` that does not hold any more, or is of one of ``files``, and which of it.
+
+        ``facts`` are the states of an execution; what it has ``touched`` does not count. ``files``: (device, inode).
+        """
+        if native is not None:
+            found: tuple[bytes, bool] | None = native.first_changed(facts, touched, files)
+            return found
+        for path, (aspect, value, _) in facts.items():
+            if aspect == TYPE or path in touched:
+                continue
+            if not self.unchanged(aspect, path, value):
+                return path, False
+            if files and aspect in (CONTENT, META):
+                st = states.look(path)
+                if not isinstance(st, int) and (st.st_dev, st.st_ino) in files:
+                    return path, True
+        return None
 
     # -- comparison with a recorded fact: None when equal, else what is there now ---------------------
 

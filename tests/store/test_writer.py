@@ -90,13 +90,21 @@ def test_an_unfinished_message_is_dropped(layout: Layout, writer: Writer, journa
 
 def test_a_cut_head_is_dropped(layout: Layout, writer: Writer) -> None:
     writer.put_record(KEY, make_record(status=7).pack())
+    writer.flush()
     os.write(writer.pipe, b"r\x11")
     assert writer.finish() == ""
     assert [record.status for record in records.load(layout, KEY)] == [7]
 
 
+def test_an_event_hands_over_what_was_put_before(layout: Layout, writer: Writer) -> None:
+    writer.put_record(KEY, make_record(status=1).pack())
+    writer.event(journal.pack({"t": "exec"}))
+    wait_until_stored(layout)
+
+
 def test_signals_of_the_terminal_do_not_end_it(layout: Layout, writer: Writer) -> None:
     writer.put_record(KEY, make_record(status=1).pack())
+    writer.flush()
     wait_until_stored(layout)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP):
         os.kill(writer.pid, number)
@@ -116,6 +124,7 @@ def test_a_writer_that_dies_is_told_of(writer: Writer) -> None:
     os.kill(writer.pid, signal.SIGKILL)
     os.waitpid(writer.pid, 0)
     writer.put_record(KEY, make_record().pack())
+    writer.flush()
     assert writer.broken
     writer.event(b"\x80")  # does nothing, and does not fail
     assert "not stored" in writer.finish()

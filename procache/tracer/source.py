@@ -1,0 +1,122 @@
+"""Where stops come from: one wait for all tracees, in Python or in C.
+
+A source hands over what is Python's business, and may answer by itself what needs no thought. The one here
+hands over every stop. Its twin in C (``_source.c``, built where a compiler is at hand) answers most of those
+in which a tracee only looks at a path: in a script of short jobs half of all stops, each for a fifth of
+what it costs here. ``PROCACHE_NATIVE=0`` does without the twin.
+"""
+
+from __future__ import annotations
+
+import os
+
+from procache.native import WANTED, fitting
+from procache.tracer import arch, table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Protocol
+
+    #: (user seconds, system seconds, KiB at most) of a process that ended.
+    Usage = tuple[float, float, int]
+    #: (number of the call, its flags, path, what is there: errno or the fields of ``as_stat``).
+    Look = tuple[int, int, bytes, int | tuple[int, ...]]
+    #: (thread, its looks in their order)
+    Group = tuple[int, tuple[Look, ...]]
+    Call = tuple[bool, int, tuple[int, ...]]
+    #: (thread, wait status, usage at an end, detail, looks taken before). The detail is (native, number, arguments) at
+    #: an entry stop, the result at an exit stop, the message of a fork or exec event; None for what was not asked.
+    Detail = Call | int | None
+    Stop = tuple[int, int, Usage | None, Detail, list[Group] | None]
+
+    class EventSource(Protocol):
+        """What the loop asks of a source."""
+
+        def next(self) -> Stop:
+            """The next stop or end; thread 0 where there are only looks. Raises ChildProcessError when none is left."""
+
+        def adopt(self, tid: int) -> bool:
+            """A fork event has named a new tracee: True when its first stop has come already."""
+
+        def forget(self, tid: int) -> None:
+            """A tracee is gone without an end of its own: another thread of its process has exec'ed."""
+
+        def seized(self, tid: int) -> None:
+            """The first tracee, which has no first stop."""
+
+
+native: ModuleType | None = None
+if WANTED:
+    try:
+        from procache.tracer import _source
+
+        native = fitting(_source)
+    except ImportError:
+        pass
+
+WALL = 0x40000000
+_FIRST_STOP = 128  # PTRACE_EVENT_STOP
+
+
+class Source:
+    """Hands over every stop but the first ones that come too early, before the fork event that explains them."""
+
+    __slots__ = ("known", "early")
+
+    def __init__(self) -> None:
+        self.known: set[int] = set()
+        self.early: set[int] = set()
+
+    def next(self) -> Stop:
+        """See ``EventSource``."""
+        while True:
+            tid, status, usage = os.wait4(-1, WALL)
+            if status & 0xFF != 0x7F:
+                self.forget(tid)
+                return tid, status, (usage.ru_utime, usage.ru_stime, usage.ru_maxrss), None, None
+            if status >> 16 != _FIRST_STOP or tid in self.known:
+                return tid, status, None, None, None
+            self.early.add(tid)  # left stopped until its parent's fork event names it
+
+    def adopt(self, tid: int) -> bool:
+        """See ``EventSource``."""
+        early = tid in self.early
+        self.early.discard(tid)
+        self.known.add(tid)
+        return early
+
+    def forget(self, tid: int) -> None:
+        """See ``EventSource``."""
+        self.known.discard(tid)
+        self.early.discard(tid)
+
+    def seized(self, tid: int) -> None:
+        """See ``EventSource``."""
+        self.known.add(tid)
+
+
+def resume(tid: int, request: int, number: int) -> None:
+    """Let a stopped tracee go on, with a signal if ``number`` is one. Where it was killed, its end comes next."""
+    arch.request(request, tid, 0, number)
+
+
+if native is not None:
+    resume = native.resume
+
+
+def make(*, looks: bool) -> EventSource:
+    """The source in C where it was built, else the one in Python. ``looks``: it may take looks itself."""
+    if native is None:
+        return Source()
+    plain = [(arch.NUMBERS[name], *places) for name, places in table.PLAIN.items()]
+    source: EventSource = native.Source(arch.AUDIT_ARCH, plain, looks)
+    return source
+
+
+def as_stat(fields: tuple[int, ...]) -> os.stat_result:
+    """The stat result of (mode, inode, device, links, uid, gid, size, mtime, ctime), times in ns."""
+    mode, inode, device, links, uid, gid, size, mtime, ctime = fields
+    seconds, rest = mtime // 1_000_000_000, ctime // 1_000_000_000
+    head = (mode, inode, device, links, uid, gid, size, 0, seconds, rest)
+    return os.stat_result((*head, 0.0, mtime / 1e9, ctime / 1e9, 0, mtime, ctime))

@@ -1,0 +1,78 @@
+"""The event source in C and its twin in Python: the same command leaves the same records."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from procache.model.aspects import NAMES
+from procache.model.record import telling
+from procache.store import records
+from procache.store.layout import Layout
+
+from .lab import Lab
+
+#: Looks of all kinds: plain and not, of siblings that look alike, between changes, by relative and absolute paths.
+SCRIPT = """\
+for n in 1 2 3; do
+    cat in link d/x none none/y in/z "$PWD/in" > out.$n 2>&1
+    test -r in; test -e d/none; test -L link
+    sort in > sorted.$n; sort sorted.$n > again.$n; cat again.$n > sorted.$n
+    ls d; (cd d; cat x ../in; cat ./x)
+done
+cat /proc/self/comm /dev/null loop
+mkdir made; cat made/none; ln -s in new; cat new; rm new; ln -s d/x new; cat new
+mv made moved; cat moved/none made/none
+"""
+
+
+@pytest.fixture
+def prepared(lab: Lab) -> Lab:
+    lab.write("in", "b\na\n")
+    lab.write("d/x", "x\n")
+    lab.path("link").symlink_to("d/x")
+    lab.path("loop").symlink_to("loop")
+    for path in lab.work.rglob("*"):
+        if not path.is_symlink():
+            os.utime(path, (1_000_000_000, 1_000_000_000))
+    return lab
+
+
+def found(cache: Path) -> Iterator[str]:
+    """Of each record, in an order of its own: the command, facts without what differs from run to run, effects."""
+    for _, record in records.every(Layout(os.fsencode(cache))):
+        facts = [(path, NAMES[aspect], telling(value, timed), timed) for path, aspect, value, timed in record.facts]
+        effects = sorted((effect[0], effect[1]) for effect in record.effects)
+        yield repr((record.command[1], record.status, sorted(map(repr, facts)), effects))
+
+
+def test_both_leave_the_same_records(prepared: Lab) -> None:
+    lab, left, recorded = prepared, [], []
+    fresh = lab.save()
+    for native in ("1", "0"):
+        lab.restore(fresh)
+        lab.env["PROCACHE_NATIVE"] = native
+        lab.cache = lab.root / f"cache-{native}"
+        lab.env["PROCACHE_DIR"] = str(lab.cache)
+        run = lab.run(SCRIPT)
+        left.append((run.status, run.out, run.err))
+        recorded.append(set(found(lab.cache)))
+    assert left[0] == left[1]
+    assert sorted(recorded[0] - recorded[1]) == sorted(recorded[1] - recorded[0]) == []
+    assert len(recorded[0]) > 10
+
+
+def test_a_file_that_is_changed_after_it_was_opened(lab: Lab) -> None:
+    """By hands outside: what was read is not what is there when the look is counted."""
+    lab.write("in", "old\n")
+    lab.write("go")
+    opened = "import os, time\nf = open('in')\nd = f.read()\nos.utime('go', (0, 0))\n"
+    run = lab.run(
+        ["python3", "-c", opened + "time.sleep(0.5)\nprint(d, end='')"],
+        around='(while [ $(stat -c %Y go) != 0 ]; do sleep 0.05; done; echo new > in) & exec "$@"',
+    )
+    assert (run.out, run.root.outcome) == (b"old\n", "uncacheable")
+    assert lab.run(["python3", "-c", opened + "time.sleep(0.5)\nprint(d, end='')"]).out == b"new\n"
