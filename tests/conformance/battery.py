@@ -1,13 +1,13 @@
 """One case through its life: every run is compared with a native one from the same state.
 
-    first         in a fresh box
-    again         over the outputs of the first
-    replay        in a fresh box
-    below         in a fresh box, as the child of a program that is new every time
-    for each change, in a fresh box with the changed input:
-      CHANGE        compared with a native run on the changed input
-      CHANGE again  over its outputs, as the child of a new program
-    back          in a fresh box, without any change
+first         in a fresh box
+again         over the outputs of the first
+replay        in a fresh box
+below         in a fresh box, as the child of a program that is new every time
+for each change, in a fresh box with the changed input:
+  CHANGE        compared with a native run on the changed input
+  CHANGE again  over its outputs, as the child of a new program
+back          in a fresh box, without any change
 """
 
 from __future__ import annotations

@@ -21,6 +21,11 @@ def steps(text: str) -> list[str | bytes]:
     return ["steps", *shlex.split(text)]
 
 
+def calls(text: str) -> list[str | bytes]:
+    """The same, of the program that also knows the rarer calls (programs/calls.c)."""
+    return ["calls", *shlex.split(text)]
+
+
 def _change(kind: Kind, name: str, do: str, hit: Hit = Hit.FORBIDDEN, known: str = "") -> Change:
     return Change(name, kind, do, hit=hit, known=known)
 
@@ -92,9 +97,9 @@ def fifo(name: str = "in", **more: Any) -> Change:
     return _change(Kind.FIFO, f"{name} is a FIFO", f"rm -rf {quoted}; mkfifo {quoted}", **more)
 
 
-def other(kind: Kind, name: str, do: str, **more: Any) -> Change:
-    """Any other change by a text."""
-    return _change(kind, name, do, **more)
+def other(kind: Kind, name: str, do: str, hit: Hit = Hit.FORBIDDEN, known: str = "", **parts: Any) -> Change:
+    """Any other change by a text; ``parts`` are also started in another way."""
+    return Change(name, kind, do, parts, hit, known)
 
 
 def start(kind: Kind, name: str, hit: Hit = Hit.FORBIDDEN, known: str = "", **parts: Any) -> Change:
