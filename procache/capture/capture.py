@@ -43,8 +43,6 @@ BY_PIPE = 1 << 18
 LITTLE_ROOM = 1 << 20
 
 
-
-
 class Unrecordable(Exception):
     """Raised when the state of an execution cannot be told for certain; carries the reason."""
 
@@ -166,6 +164,8 @@ class Capture:
                 raise Unrecordable(reason("hard-link", path=path))
             if (st.st_uid, st.st_gid) != (os.geteuid(), os.getegid()):
                 raise Unrecordable(reason("special-file", path=path, detail="link of another owner"))
+            if xattrs is not None:
+                raise Unrecordable(reason("special-file", path=path, detail="link with attributes"))
             same = fact is not None and fact[0] == TARGET and fact[1] == target
             return None if same else (path, fx.LINK, touch.prior, target, touch.set_mtime, False, None)
         if kind == stat.S_IFIFO:

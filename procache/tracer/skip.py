@@ -120,6 +120,7 @@ class Skip:
         st = self.tree.world.look(path)
         self.tree.touch(t.ex, path, st, replaced=not effect[fx.IN_PLACE], set_mtime=effect[fx.SET_MTIME], skipped=True)
         if effect[fx.XATTRS] is not None:
+            self.tree.attributes_count(t.ex, path)
             for node in t.ex.chain():
                 node.touched[path].xattrs = True
         if effect[fx.KIND] == fx.DIR and not is_folder(st):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ..case import Case
-from . import names, opening
+from . import contents, names, opening
 
-TABLES = (opening, names)
+TABLES = (opening, names, contents)
 
 CASES: dict[str, Case] = {case.name: case for table in TABLES for case in table.CASES}
 assert len(CASES) == sum(len(table.CASES) for table in TABLES), "two cases have one name"
