@@ -192,6 +192,8 @@ class Trial:
             return roots[0].outcome if roots else "not told"
         if self.case.job:
             found = [execution for execution in executions if execution.matches(self.case.job)]
+            # What is not told was inside of something that was skipped.
+            found = found or [execution for execution in executions if execution.outcome == "hit"]
         else:
             found = [execution for execution in executions if execution.parent == roots[0].id] if below else roots
         return found[0].outcome if found else "not told"

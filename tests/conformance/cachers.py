@@ -64,7 +64,7 @@ def choose(name: str) -> Cacher:
     """``procache``, ``wrong``, ``native``, or any command prefix."""
     if name == "procache":
         given = shlex.split(os.environ.get("PROCACHE_TEST_CMD", ""))
-        return Journaled(name, [*(given or [sys.executable, "-P", "-c", PROCACHE]), "run", "--"])
+        return Journaled(name, [*(given or [sys.executable, "-P", "-c", PROCACHE]), "run", "--quiet", "--"])
     if name == "wrong":
         return Journaled(name, [sys.executable, str(WRONG), "run", "--"])
     return Cacher(name, [] if name == "native" else shlex.split(name))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ..case import Case
-from . import contents, names, opening
+from . import contents, names, opening, streams
 
-TABLES = (opening, names, contents)
+TABLES = (opening, names, contents, streams)
 
 CASES: dict[str, Case] = {case.name: case for table in TABLES for case in table.CASES}
 assert len(CASES) == sum(len(table.CASES) for table in TABLES), "two cases have one name"
