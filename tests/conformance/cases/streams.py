@@ -343,6 +343,13 @@ CASES = (
         needs=("bash",),
     ),
     case(
+        "streams/opened again under signals",
+        calls("cat in alarms 4000 fd 1 reopens 40 say end"),
+        IN,
+        content(),
+        hit=A,
+    ),
+    case(
         "streams/swapped", ["sh", "-c", "sh -c 'echo out; echo err >&2; cat in' 3>&1 1>&2 2>&3"], IN, content(), again=R
     ),
     case("streams/duplicated", calls("dup 1 write first cat in dup2 9 fd 9 write last"), IN, content(), hit=A),

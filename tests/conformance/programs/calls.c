@@ -7,6 +7,7 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
 
@@ -33,6 +34,22 @@ static int do_reopen(char **a) {  /* the current descriptor by its name in /proc
     char name[64];
     snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
     return do_open((char *[]){name, a[0]});
+}
+
+static void nothing(int number) {}
+static int do_alarms(char **a) {  /* so many signals a second from now on */
+    struct sigaction action = {.sa_handler = nothing, .sa_flags = SA_RESTART};
+    struct itimerval often = {{0, 1000000 / atoi(a[0])}, {0, 1}};
+    return sigaction(SIGALRM, &action, 0) + setitimer(ITIMER_REAL, &often, 0);
+}
+static int do_reopens(char **a) {  /* the current descriptor again, so many times, and each is written to */
+    char name[64];
+    snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+    for (int i = 0; i < atoi(a[0]); i++) {
+        int again = open(name, O_WRONLY);
+        if (again < 0 || write(again, ".", 1) != 1) return -1;
+    }
+    return 0;
 }
 
 static int do_fallocate(char **a) {
@@ -161,7 +178,7 @@ static int do_lock(char **a) { return lockf(fd, F_LOCK, 0); }
 static int do_fsync(char **a) { return fsync(fd) + fdatasync(fd); }
 
 const struct step table[] = {
-    COMMON_STEPS, STEP(creat, 1), STEP(openat, 1), STEP(openat2, 2), STEP(reopen, 1), STEP(fallocate, 3), STEP(fill, 2),
+    COMMON_STEPS, STEP(creat, 1), STEP(openat, 1), STEP(openat2, 2), STEP(reopen, 1), STEP(alarms, 1), STEP(reopens, 1), STEP(fallocate, 3), STEP(fill, 2),
     STEP(clone, 1), STEP(pwritev, 3), STEP(append, 1), STEP(preadv, 2), STEP(vmsplice, 1), STEP(noreplace, 2),
     STEP(chown, 2), STEP(lchown, 2), STEP(fchown, 1), STEP(lchmod, 2), STEP(fchmodat2, 2), STEP(utimeonly, 2),
     STEP(lutime, 2), STEP(utimenow, 1), STEP(mtime, 1), STEP(fstat, 0), STEP(statx, 1), STEP(faccessat2, 1),
