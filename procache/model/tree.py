@@ -228,16 +228,14 @@ class Tree:
         """``ex`` looks at a PSEUDO, XATTR or FS aspect; ``value`` where it is already known."""
         key = (path, aspect)
         for node in ex.chain():
-            if key in node.extras:
+            if key in node.extras or (aspect != PSEUDO and is_own(node, path)):
                 return
-            if aspect != PSEUDO and is_own(node, path):
-                return self.attributes_count(ex, path) if aspect == XATTR else None
             if value is None:
                 value = self.world.extra(aspect, path)
             node.extras[key] = value
 
     def attributes_count(self, ex: Execution, path: bytes) -> None:
-        """The attributes of a file are seen or set: one that was written over keeps its own, so none must be there."""
+        """``ex`` reads or sets attributes at ``path``: what it made must be new, since a file keeps its own."""
         for node in ex.chain():
             touch = node.touched.get(path)
             if touch is not None and not touch.prior:
@@ -496,10 +494,8 @@ class Tree:
         if aspect == LISTING:
             return self.look_listing(ex, path)
         for node in ex.chain():
-            if (path, aspect) in node.extras:
+            if (path, aspect) in node.extras or (aspect != PSEUDO and is_own(node, path)):
                 return
-            if aspect != PSEUDO and is_own(node, path):
-                return self.attributes_count(ex, path) if aspect == XATTR else None
             if aspect not in (WRITABLE, REPLACEABLE) or path_is_new(node, path):
                 node.extras[(path, aspect)] = value
             elif (

@@ -90,7 +90,7 @@ def examine(case: Case, cacher: Cacher, root: Path, programs: Path) -> Verdict:
     trial = Trial(case, cacher, Box(place, programs))
     try:
         verdict.checks.extend(trial.all())
-    except (Unusable, AssertionError) as error:
+    except (Unusable, AssertionError, OSError) as error:
         verdict.unusable = f"{trial.stage}: {error}"
     finally:
         trial.box.close()
@@ -181,7 +181,7 @@ class Trial:
 
     def _below(self, start: Start) -> Start:
         self._fresh += 1
-        return replace(start, cmd=["below", str(self._fresh), *words(start.cmd)])
+        return replace(start, cmd=[str(self.box.programs / "below"), str(self._fresh), *words(start.cmd)])
 
     def _outcome(self, told: set[Path], below: bool) -> str | None:
         if not self.cacher.tells:
