@@ -31,6 +31,7 @@ def spawned(how: str) -> Case:
 
 
 JOBS = "mkdir -p in out; for n in 1 2 3 4 5 6; do echo $n > in/$n; done"
+MUCH = "import subprocess as s; print(len(s.run(['blob', open('in').read()], capture_output=True).stdout), open('note').read())"
 SORTED = " > log; sort log; rm log"
 
 CASES = (
@@ -163,6 +164,27 @@ CASES = (
         JOBS,
         content("in/1", hit=A),
         other(Kind.OTHER, "another input", "echo 22 > in/2"),
+    ),
+    *(
+        case(
+            f"processes/much output {name}",
+            command,
+            "echo 300000 > in; echo 1 > note",
+            content(sed="s/3/2/"),
+            content("note", hit=A),
+            job="blob",
+            hit=A,
+            needs=(command[0],),
+        )
+        # Their parents read a pipe that the exec closes, and only then what the program writes.
+        for name, command in (
+            ("to python's subprocess", ["python3", "-I", "-S", "-c", MUCH]),
+            (
+                "to perl's pipe",
+                ["perl", "-e", "open(F, '-|', 'blob', `cat in`) || die; local $/; print length(<F>), `cat note`"],
+            ),
+            ("to a shell", ["sh", "-c", "x=$(blob $(cat in) | wc -c); echo $x; cat note"]),
+        )
     ),
     case(
         "processes/perl's system",
