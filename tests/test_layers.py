@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "procache"
 
 #: The flow. A module or package imports only from lines above its own, and from its own package.
 LAYERS = (
-    "native errors digests",
+    "native errors digests copying",
     "model",
     "events world",
     "store",

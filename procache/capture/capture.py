@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
-from procache import digests
+from procache import copying, digests
 from procache.capture.streamlog import INLINE, StreamLog
 from procache.model import effects as fx
 from procache.model.aspects import (
@@ -44,10 +44,6 @@ BY_PIPE = 1 << 18
 
 #: A file system with less room than this (bytes) may have cut an output short: failed writes are not seen.
 LITTLE_ROOM = 1 << 20
-
-
-#: Files above this size (bytes) that are mostly holes are not stored: the holes would become zeros.
-SPARSE = 1 << 24
 
 
 class Unrecordable(Exception):
@@ -183,6 +179,8 @@ class Capture:
                 raise Unrecordable(reason("hard-link", path=path))
             if (st.st_uid, st.st_gid) != (os.geteuid(), os.getegid()):
                 raise Unrecordable(reason("special-file", path=path, detail="link of another owner"))
+            if xattrs is not None:
+                raise Unrecordable(reason("special-file", path=path, detail="link with attributes"))
             same = fact is not None and fact[0] == TARGET and fact[1] == target
             return None if same else (path, fx.LINK, touch.prior, target, touch.set_mtime, False, None)
         if kind == stat.S_IFIFO:
@@ -220,9 +218,7 @@ class Capture:
         known = world.memo.peek(st)
         if self.writer is None or known in self.writer.seen:
             return world.file_state(path, st)
-        if st.st_size > SPARSE and st.st_blocks * 512 < st.st_size // 2:
-            raise Unrecordable(reason("store", detail="a large file with holes"))
-        if st.st_size <= BY_PIPE:
+        if st.st_size <= BY_PIPE and not copying.has_holes(st):
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
             try:
                 data = os.read(fd, BY_PIPE + 1)
@@ -345,17 +341,10 @@ def write_out(staged: bytes, data: bytes) -> None:
 
 
 def copy_out(source: int, staged: bytes) -> bytes:
-    """Copy an open file to a temporary, sharing extents where the file system can; returns its digest."""
+    """Copy an open file to a temporary; returns its digest."""
     target = os.open(staged, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        offset = 0
-        try:
-            while count := os.copy_file_range(source, target, 1 << 30, offset, offset):
-                offset += count
-        except OSError:
-            while chunk := os.pread(source, 1 << 20, offset):
-                os.pwrite(target, chunk, offset)
-                offset += len(chunk)
+        copying.copy(source, target)
         return digests.of_descriptor(target)
     finally:
         os.close(target)

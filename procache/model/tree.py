@@ -12,6 +12,7 @@ import errno
 import stat
 
 from procache.model.aspects import (
+    ABSENT,
     CONTENT,
     LINK_META,
     LISTING,
@@ -250,6 +251,13 @@ class Tree:
             if value is None:
                 value = self.world.extra(aspect, path)
             node.extras[key] = value
+
+    def attributes_count(self, ex: Execution, path: bytes) -> None:
+        """``ex`` reads or sets attributes at ``path``: what it made must be new, since a file keeps its own."""
+        for node in ex.chain():
+            touch = node.touched.get(path)
+            if touch is not None and not touch.prior:
+                node.states.setdefault(path, (ABSENT, errno.ENOENT, False))
 
     # -- changes ---------------------------------------------------------------------------------
 

@@ -16,6 +16,8 @@ from procache.model.aspects import DIGEST, GID, MODE, MTIME, SIZE, UID, ChangedW
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from procache.model.effects import Effect
     from procache.store.layout import Layout
     from procache.world.view import World
@@ -26,14 +28,25 @@ class ReplayFailed(Exception):
 
 
 class Staged:
-    """A file made beside its target: put in place by rename, or poured into the file that is there."""
+    """Checked content: a file beside its target, to be renamed, or an open blob, to be poured into the target."""
 
-    __slots__ = ("temporary", "effect", "in_place")
+    __slots__ = ("effect", "temporary", "blob")
 
-    def __init__(self, temporary: bytes, effect: Effect, in_place: bool) -> None:
-        self.temporary = temporary
+    def __init__(self, effect: Effect, temporary: bytes = b"", blob: int = -1) -> None:
         self.effect = effect
-        self.in_place = in_place
+        self.temporary = temporary
+        self.blob = blob
+
+    def drop(self) -> None:
+        """Leave nothing behind."""
+        if self.blob >= 0:
+            os.close(self.blob)
+            self.blob = -1
+        elif self.temporary:
+            try:
+                os.unlink(self.temporary)
+            except OSError:
+                pass
 
 
 class Replay:
@@ -101,17 +114,18 @@ class Replay:
     def _stage_file(self, effect: Effect, st: os.stat_result | int) -> None:
         path, state = effect[fx.PATH], effect[fx.STATE]
         assert isinstance(state, tuple)
-        in_place = False
         if not isinstance(st, int):
             if stat.S_ISREG(st.st_mode) and st.st_size == state[SIZE] and self._same(path, st, state):
                 self.touched_up.append(effect)
                 return
             if stat.S_ISDIR(st.st_mode):
                 self.removed.append(effect)
-            in_place = effect[fx.IN_PLACE] and stat.S_ISREG(st.st_mode)  # others may have it open, or know it by inode
+            if effect[fx.IN_PLACE] and stat.S_ISREG(st.st_mode):  # others may have it open, or know it by inode
+                self.staged.append(Staged(effect, blob=self._checked_blob(state)))
+                self.written += 1
+                return
         temporary = self._temporary(path)
-        staged = Staged(temporary, effect, in_place)
-        self.staged.append(staged)
+        self.staged.append(Staged(effect, temporary))
         self._copy(state, temporary)
         self.written += 1
         set_xattrs(temporary, effect[fx.XATTRS])
@@ -134,15 +148,24 @@ class Replay:
             folder = folder.rpartition(b"/")[0] or b"/"
         return folder + b"/" + self.tag + b"%d" % len(self.staged)
 
+    def _checked_blob(self, state: State) -> int:
+        """A descriptor of a blob that holds what its name says."""
+        path = self.layout.blob(state[DIGEST])
+        blob = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        if digests.of_descriptor(blob) != state[DIGEST]:
+            os.close(blob)
+            self._damaged(path)
+        return blob
+
     def _copy(self, state: State, temporary: bytes) -> None:
         """A checked copy of a blob, with owner and mode."""
-        source = os.open(self.layout.blob(state[DIGEST]), os.O_RDONLY | os.O_CLOEXEC)
+        path = self.layout.blob(state[DIGEST])
+        source = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         target = -1
         try:
             target = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             if not copy_checked(source, target, state):
-                self.layout.set_aside(self.layout.blob(state[DIGEST]))
-                raise ReplayFailed("a stored blob is damaged")
+                self._damaged(path)
             st = os.fstat(target)
             if (st.st_uid, st.st_gid) != (state[UID], state[GID]):
                 os.fchown(target, state[UID], state[GID])
@@ -152,13 +175,14 @@ class Replay:
             if target >= 0:
                 os.close(target)
 
+    def _damaged(self, blob: bytes) -> NoReturn:
+        self.layout.set_aside(blob)
+        raise ReplayFailed("a stored blob is damaged")
+
     def abandon(self) -> None:
         """Remove what was staged."""
         for staged in self.staged:
-            try:
-                os.unlink(staged.temporary)
-            except OSError:
-                pass
+            staged.drop()
         self.staged.clear()
 
     # -- putting in place ---------------------------------------------------------------------------------
@@ -200,20 +224,19 @@ def effect_type(effect: Effect) -> int:
 
 def copy_checked(source: int, target: int, state: State) -> bool:
     """Copy a blob; False when it is not what its name says."""
-    size = state[SIZE]
-    if size <= digests.ONE_READ:
-        data = os.read(source, size + 1)
+    if state[SIZE] <= digests.ONE_READ and os.fstat(source).st_blocks * 512 >= state[SIZE]:  # no holes
+        data = os.read(source, state[SIZE] + 1)
         os.write(target, data)
         return digests.of_bytes(data) == state[DIGEST]
-    offset = 0
-    try:
-        while offset < size and (count := os.copy_file_range(source, target, size - offset, offset, offset)):
-            offset += count
-    except OSError:
-        while chunk := os.pread(source, 1 << 20, offset):
-            os.pwrite(target, chunk, offset)
-            offset += len(chunk)
+    copy(source, target)
     return digests.of_descriptor(target) == state[DIGEST]
+
+
+def copy(source: int, target: int) -> None:
+    """Copy what is large, has holes, or is poured; most hits have nothing of the kind."""
+    from procache import copying
+
+    copying.copy(source, target)
 
 
 def set_xattrs(path: bytes, xattrs: fx.Xattrs | None) -> None:
@@ -261,18 +284,15 @@ def make(effect: Effect) -> None:
 def place(staged: Staged) -> None:
     """Put one staged file in place."""
     target = staged.effect[fx.PATH]
-    if not staged.in_place:
+    if staged.temporary:
         os.rename(staged.temporary, target)
         return
-    source = os.open(staged.temporary, os.O_RDONLY | os.O_CLOEXEC)
     poured = os.open(target, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
-        while chunk := os.read(source, 1 << 20):
-            os.write(poured, chunk)
+        copy(staged.blob, poured)
     finally:
-        os.close(source)
         os.close(poured)
-        os.unlink(staged.temporary)
+        staged.drop()
     touch_up(staged.effect)
 
 

@@ -71,11 +71,20 @@ def never_blocks(fd: int, size: int) -> bool:
         return True
     if stat.S_ISCHR(mode):
         return os.fstat(fd).st_rdev == os.makedev(1, 3)
-    if not stat.S_ISFIFO(mode) or size > 4096:
+    return stat.S_ISFIFO(mode) and size <= 4096 and queued(fd) == 0
+
+
+def has_room(fd: int, size: int) -> bool:
+    """False when ``size`` bytes may have to wait for the reader of a pipe or socket."""
+    mode = os.fstat(fd).st_mode
+    if stat.S_ISSOCK(mode):
         return False
-    queued = array.array("i", [0])
-    try:
-        fcntl.ioctl(fd, termios.FIONREAD, queued)
-    except OSError:
-        return False
-    return queued[0] == 0
+    # A write that does not fill its last page leaves the rest of it unused: only half of the room is counted on.
+    return not stat.S_ISFIFO(mode) or 2 * (queued(fd) + size) <= fcntl.fcntl(fd, fcntl.F_GETPIPE_SZ)
+
+
+def queued(fd: int) -> int:
+    """How many bytes in a pipe are not read yet."""
+    count = array.array("i", [0])
+    fcntl.ioctl(fd, termios.FIONREAD, count)
+    return count[0]

@@ -229,6 +229,7 @@ class PathCalls(ReadCalls):
             self._mark_xattrs(t, named[0])
 
     def _mark_xattrs(self, t: Tracee, path: bytes) -> None:
+        self.tree.attributes_count(t.ex, path)
         for node in t.ex.chain():
             if path in node.touched:
                 if not node.touched[path].xattrs and node.touched[path].prior:

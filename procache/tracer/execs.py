@@ -51,6 +51,13 @@ MOST_WATCHED = 32
 FROM_OUTSIDE = frozenset((1, 2, 3, 9, 14, 15, 24))
 
 
+def may_run(found: Found) -> bool:
+    """True for a regular file that this user may execute."""
+    if isinstance(found.st, int) or found.blocked:
+        return False
+    return stat.S_ISREG(found.st.st_mode) and os.access(found.path, os.X_OK)
+
+
 class Pending:
     """An exec about to be made: what is known of it before, and why it may not be recorded."""
 
@@ -164,7 +171,28 @@ class Execs:
         t.exec = pending
         if t.ex is self.outside:
             return False
-        return self._try_to_skip(t, pending)
+        if self._try_to_skip(t, pending):
+            return True
+        if not isinstance(found, bytes):
+            self._look_ahead(t, found)
+        return False
+
+    def _look_ahead(self, t: Tracee, found: Found) -> None:
+        """What makes an exec of what is there fail is an input of the caller: its form, and what it needs to run."""
+        for _ in range(MAX_SCRIPTS):
+            assert not isinstance(found.st, int)
+            kind, interpreter = self.programs.kind(found.path, found.st)
+            absolute = t.absolute(None, interpreter)
+            if kind in (FOREIGN, OTHER):
+                return self.tree.look(t.ex, found.path, CONTENT, found.st)
+            if absolute is None:
+                return
+            needed = self.paths.resolver.resolve(absolute, True)
+            if not may_run(needed):
+                self.tree.look(t.ex, found.path, CONTENT, found.st)
+                self.paths.walked(t.ex, needed)
+                return self.tree.look(t.ex, needed.path, OWNER, needed.st)
+            found = needed
 
     def _find_program(self, t: Tracee, absolute: bytes) -> Found | bytes | None:
         """What is to run; b"" where it has no path; None where the call will fail."""
@@ -173,11 +201,10 @@ class Execs:
         found = self.paths.find_path(t, absolute, follow=True)
         if found is None or found.path.startswith(b"/proc/"):
             return b""
-        st = found.st
-        if isinstance(st, int) or found.blocked or not stat.S_ISREG(st.st_mode) or not os.access(found.path, os.X_OK):
-            self.tree.look(t.ex, found.path, OWNER, st)
-            return None
-        return found
+        if may_run(found):
+            return found
+        self.tree.look(t.ex, found.path, OWNER, found.st)
+        return None
 
     def _pending(self, t: Tracee, absolute: bytes, found: Found | bytes, argv: int, envp: int) -> Pending | None:
         inherited = Inherited(t)

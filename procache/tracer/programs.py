@@ -24,11 +24,15 @@ class Programs:
         self.known: dict[tuple[int, int, int, int], tuple[str, bytes]] = {}
 
     def kind(self, path: bytes, st: os.stat_result) -> tuple[str, bytes]:
-        """(kind, interpreter path or b"") of the executable at ``path``. Raises OSError."""
+        """(kind, interpreter path or b"") of the executable at ``path``; OTHER where it may not be read."""
         key = (st.st_dev, st.st_ino, st.st_mtime_ns, st.st_ctime_ns)
         found = self.known.get(key)
         if found is None:
-            found = self.known[key] = read_kind(path)
+            try:
+                found = read_kind(path)
+            except OSError:
+                found = OTHER, b""
+            self.known[key] = found
         return found
 
 

@@ -109,6 +109,7 @@ class ReadCalls(OpenCalls):
             return
         self.tree.look(t.ex, found.path, TYPE, found.st)
         if not isinstance(found.st, int):
+            self.tree.attributes_count(t.ex, found.path)
             self.tree.look_extra(t.ex, found.path, XATTR)
 
     def lxattr(self, t: Tracee, args: Args, spec: Spec) -> None:
@@ -119,6 +120,7 @@ class ReadCalls(OpenCalls):
         """fgetxattr, flistxattr."""
         named = self.descriptor_path(t, signed(args[0]))
         if named is not None and not isinstance(named[1], int):
+            self.tree.attributes_count(t.ex, named[0])
             self.tree.look_extra(t.ex, named[0], XATTR)
 
     def uname(self, t: Tracee, args: Args, spec: Spec) -> None:

@@ -15,7 +15,7 @@ from procache.model.reasons import reason
 from procache.model.tree import is_folder
 from procache.replay import streams as out
 from procache.replay.apply import Replay, ReplayFailed
-from procache.tracer.fds import StdinLook, same_open_file, share
+from procache.tracer.fds import StdinLook, same_open_file, share, somebody_waits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,6 +57,9 @@ class Skip:
             blob = out.check(record, self.layout)
             for fd in {fd for fd, _ in record.segments} | ({0} if record.stdin_end is not None else set()):
                 shared[fd] = share(t.process.tgid, fd)
+            size = sum(size for _, size in record.segments)
+            if not all(out.has_room(shared[fd], size) for fd, _ in record.segments) and somebody_waits(t):
+                raise ReplayFailed("its output needs a reader, which may be waiting for the exec")
             replay.stage()
             self._account(t, pending, record, blob)
             try:
@@ -120,6 +123,7 @@ class Skip:
         st = self.tree.world.look(path)
         self.tree.touch(t.ex, path, st, replaced=not effect[fx.IN_PLACE], set_mtime=effect[fx.SET_MTIME], skipped=True)
         if effect[fx.XATTRS] is not None:
+            self.tree.attributes_count(t.ex, path)
             for node in t.ex.chain():
                 node.touched[path].xattrs = True
         if effect[fx.KIND] == fx.DIR and not is_folder(st):

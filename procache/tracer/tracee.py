@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 from procache.model.execution import Execution
@@ -160,11 +161,16 @@ class Tracee:
     # -- folders and descriptors -------------------------------------------------------------------------
 
     def cwd(self) -> bytes:
-        """The canonical working folder. Raises Unreadable where it was removed."""
+        """The canonical working folder. Raises Unreadable where it was removed, or is too deep to be named."""
         process = self.process
         if process.cwd is not None:
             return process.cwd
-        path = os.readlink(b"/proc/%d/cwd" % self.tid)
+        try:
+            path = os.readlink(b"/proc/%d/cwd" % self.tid)
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            raise Unreadable("the name of its working folder is too long") from error
         if path.endswith(DELETED):
             raise Unreadable("its working folder no longer exists")
         if len(process.threads) == 1 and not process.shares_fs:

@@ -31,11 +31,12 @@ _WALL = 0x40000000
 class Watcher:
     """Adds filters. ``postpone`` takes a wait status that was not the one expected, for the loop to handle."""
 
-    __slots__ = ("postpone", "programs")
+    __slots__ = ("postpone", "programs", "held")
 
     def __init__(self, postpone: Callable[[Stop], None]) -> None:
         self.postpone = postpone
         self.programs: dict[int, bytes] = {}
+        self.held: list[int] = []  # signals that came during an insertion
 
     def watch(self, t: Tracee, fd: int) -> bool:
         """Watch ``fd`` in ``t``, which is at the exit stop of a call; False where that failed."""
@@ -44,6 +45,7 @@ class Watcher:
         done = self._install(t, fd)
         arch.restore(saved)
         arch.store(t.tid)
+        self._release(t)
         return done
 
     def watch_after_exec(self, t: Tracee, fd: int) -> bool:
@@ -65,6 +67,7 @@ class Watcher:
         arch.restore(saved)
         arch.leave_call()
         arch.store(t.tid)
+        self._release(t)
         return done
 
     def _install(self, t: Tracee, fd: int) -> bool:
@@ -100,7 +103,7 @@ class Watcher:
     def _step(self, t: Tracee, request: int) -> bool:
         """Let the tracee go to its next stop, which comes at once; False where it ended instead.
 
-        A signal that comes in between is kept back, and sent again for the time after.
+        A signal that comes in between is held until the insertion is over: sent again now, it would come first again.
         """
         while True:
             ptrace(request, t.tid, 0, 0)
@@ -111,7 +114,12 @@ class Watcher:
             if status & 0xFF != 0x7F or kind > 0xFF:
                 self.postpone((pid, status, (usage.ru_utime, usage.ru_stime, usage.ru_maxrss), None, None))
                 return False
-            signal_thread(t.process.tgid, t.tid, kind)
+            self.held.append(kind)
+
+    def _release(self, t: Tracee) -> None:
+        for number in self.held:
+            signal_thread(t.process.tgid, t.tid, number)
+        self.held.clear()
 
 
 def signal_thread(tgid: int, tid: int, number: int) -> None:

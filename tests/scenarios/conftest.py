@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from common.compiled import compile_all
 
 from .lab import Lab
 from .survivors import alive
@@ -20,11 +20,7 @@ SOURCES = Path(__file__).parent / "programs"
 @pytest.fixture(scope="session")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with every program of programs/*.c, compiled."""
-    folder = tmp_path_factory.mktemp("programs")
-    compiling = [_compile(source, folder / source.stem) for source in sorted(SOURCES.glob("*.c"))]
-    for process in compiling:
-        assert process.wait() == 0, f"gcc failed: {process.args!r}"
-    return folder
+    return compile_all(SOURCES.glob("*.c"), tmp_path_factory.mktemp("programs"))
 
 
 @pytest.fixture
@@ -40,7 +36,3 @@ def marker() -> Iterator[str]:
     yield word
     for pid in alive(word, whole=False):
         os.kill(pid, signal.SIGKILL)
-
-
-def _compile(source: Path, target: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(["gcc", "-O1", "-Wall", "-Werror", "-pthread", "-o", target, source])

@@ -7,19 +7,19 @@ back (modification times too): so both start from the same state, at the same pa
 from __future__ import annotations
 
 import os
-import resource
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from . import journal, snapshot
-from .results import Command, How, Result, Run
+from common import journal, snapshot
+from common.results import Result, differences
+from common.running import finish, ordinary, wait_for
+
+from .results import Command, How, Run
 
 ROOT = Path(__file__).resolve().parents[2]
 PREFIX = shlex.split(os.environ.get("PROCACHE_TEST_CMD", "")) or [sys.executable, "-m", "procache"]
@@ -147,20 +147,14 @@ class Lab:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT if how.merged else subprocess.PIPE,
                 start_new_session=True,
-                preexec_fn=_ordinary,
+                preexec_fn=ordinary,
             )
         finally:
             if not piped:
                 os.close(source)
 
     def _finish(self, process: subprocess.Popen[bytes], how: How) -> tuple[int, bytes, bytes]:
-        data = how.stdin if isinstance(how.stdin, bytes) else None
-        try:
-            out, err = process.communicate(data, timeout=PATIENCE)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            raise AssertionError(f"still running after {PATIENCE} s: {process.args!r}") from None
-        return process.returncode, out, err or b""
+        return finish(process, how.stdin if isinstance(how.stdin, bytes) else None, PATIENCE)
 
     def _look(self) -> snapshot.Snapshot:
         return snapshot.take(os.fsencode(self.work))
@@ -178,30 +172,5 @@ def steps(text: str) -> list[str | bytes]:
 
 def same(native: Result, run: Result, times: tuple[str, ...] = ()) -> None:
     """Fail unless status, streams and tree are equal, and the times of the given names too."""
-    lines = []
-    for name in ("status", "out", "err"):
-        left, right = getattr(native, name), getattr(run, name)
-        if left != right:
-            lines.append(f"{name}: expected {_short(left)}, seen {_short(right)}")
-    lines += snapshot.differences(native.after, run.after, times)
+    lines = differences(native, run, times)
     assert not lines, "not the same as a native run:\n" + "\n".join(lines)
-
-
-def wait_for(path: Path, patience: float = 30.0) -> None:
-    """Wait until a path exists."""
-    end = time.monotonic() + patience
-    while not path.exists():
-        assert time.monotonic() < end, f"{path.name} did not appear in {patience} s"
-        time.sleep(0.01)
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) < 600 else f"{text[:300]} ... {text[-200:]} ({len(value)} bytes)"
-
-
-def _ordinary() -> None:
-    # Whatever started pytest may have ignored these; a command must be able to die of them.
-    for number in (signal.SIGINT, signal.SIGQUIT):
-        signal.signal(number, signal.SIG_DFL)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

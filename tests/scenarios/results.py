@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from . import snapshot
-from .journal import Execution
+from common.journal import Execution
+from common.results import Result
 
 Command = str | Sequence[str | bytes]
 
@@ -20,21 +20,6 @@ class How:
     cwd: str = "."
     merged: bool = False  # stdout and stderr are one pipe
     until: str | None = None  # a native run is over when this file exists too (daemons)
-
-
-@dataclass
-class Result:
-    """What a run showed to the outside; ``status`` is negative for death by a signal."""
-
-    status: int
-    out: bytes
-    err: bytes
-    before: snapshot.Snapshot
-    after: snapshot.Snapshot
-
-    def seen(self) -> tuple[object, ...]:
-        """Status, streams and changes: two runs with equal values cannot be told apart."""
-        return self.status, self.out, self.err, snapshot.changes(self.before, self.after)
 
 
 @dataclass

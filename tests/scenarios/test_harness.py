@@ -12,7 +12,7 @@ from . import lab as module
 from .cycle import cycle
 from .lab import Lab, same, steps
 
-WRONG = Path(__file__).parent / "programs" / "wrong_cacher.py"
+WRONG = Path(__file__).parents[1] / "common" / "wrong_cacher.py"
 
 
 @pytest.fixture

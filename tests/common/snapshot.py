@@ -17,6 +17,8 @@ KINDS = {
     stat.S_IFCHR: "char device",
     stat.S_IFBLK: "block device",
 }
+BLOCK = 1 << 16  # bytes that are read, and told from zeros, at once
+SPARE = 1 << 14  # bytes that a file may take less than its size without having a hole worth the name
 SHOWN = 200  # contents up to this many bytes are kept as they are, for readable differences
 
 
@@ -29,6 +31,7 @@ class Entry(NamedTuple):
     content: bytes  # of a file: the bytes, or length and digest; of a link: its text
     group: tuple[bytes, ...]  # the names in the folder that are the same file; empty for one name
     xattrs: tuple[tuple[str, bytes], ...]
+    holes: bool  # a file that takes clearly less room than its size
 
 
 class Snapshot(NamedTuple):
@@ -39,17 +42,20 @@ class Snapshot(NamedTuple):
 
 
 def take(folder: bytes) -> Snapshot:
-    """Look at everything below ``folder`` (not at the folder itself)."""
-    looks = {os.path.relpath(path, folder): os.lstat(path) for path in _walk(folder)}
+    """Look at everything below ``folder`` (not at the folder itself), however deep it is."""
+    top = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        found = dict(_walk(top, b""))
+    finally:
+        os.close(top)
     groups: dict[tuple[int, int], list[bytes]] = {}
-    for name, look in looks.items():
+    for name, (look, _) in found.items():
         groups.setdefault((look.st_dev, look.st_ino), []).append(name)
     entries = {}
-    for name, look in looks.items():
+    for name, (look, entry) in found.items():
         same = groups[look.st_dev, look.st_ino]
-        group = tuple(sorted(same)) if len(same) > 1 else ()
-        entries[name] = _entry(os.path.join(folder, name), look, group)
-    return Snapshot(entries, {name: look.st_mtime_ns for name, look in looks.items()})
+        entries[name] = entry._replace(group=tuple(sorted(same))) if len(same) > 1 else entry
+    return Snapshot(entries, {name: look.st_mtime_ns for name, (look, _) in found.items()})
 
 
 def differences(expected: Snapshot, seen: Snapshot, times: tuple[str, ...] = ()) -> list[str]:
@@ -73,30 +79,59 @@ def changes(before: Snapshot, after: Snapshot) -> dict[bytes, Entry | None]:
     return {name: right for name, (left, right) in pairs.items() if left != right}
 
 
-def _walk(folder: bytes) -> Iterator[bytes]:
-    for name in sorted(os.listdir(folder)):
-        path = os.path.join(folder, name)
-        yield path
-        if stat.S_ISDIR(os.lstat(path).st_mode):
-            yield from _walk(path)
+def _walk(folder: int, before: bytes) -> Iterator[tuple[bytes, tuple[os.stat_result, Entry]]]:
+    """Every name below an open folder, with what it is; names are relative to where the walk began."""
+    for name in sorted(map(os.fsencode, os.listdir(folder))):
+        path = b"/proc/self/fd/%d/%s" % (folder, name)
+        look = os.lstat(path)
+        yield before + name, (look, _entry(path, look))
+        if stat.S_ISDIR(look.st_mode):
+            below = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                yield from _walk(below, before + name + b"/")
+            finally:
+                os.close(below)
 
 
-def _entry(path: bytes, look: os.stat_result, group: tuple[bytes, ...]) -> Entry:
+def _entry(path: bytes, look: os.stat_result) -> Entry:
     kind = KINDS[stat.S_IFMT(look.st_mode)]
     content = b""
     if kind == "link":
         content = os.readlink(path)
     elif kind == "file":
         content = _content(path)
-    return Entry(kind, oct(look.st_mode & 0o7777), (look.st_uid, look.st_gid), content, group, _xattrs(path))
+    holes = kind == "file" and look.st_blocks * 512 + SPARE < look.st_size
+    return Entry(kind, oct(look.st_mode & 0o7777), (look.st_uid, look.st_gid), content, (), _xattrs(path), holes)
 
 
 def _content(path: bytes) -> bytes:
+    """The bytes of a file; of a larger one its length, and a digest in which holes and zeros are the same."""
     with open(path, "rb") as file:
-        data = file.read()
-    if len(data) <= SHOWN:
-        return data
-    return f"<{len(data)} bytes, {hashlib.sha256(data).hexdigest()[:32]}>".encode()
+        size = os.fstat(file.fileno()).st_size
+        if size <= SHOWN:
+            return file.read()
+        digest = hashlib.sha256()
+        for start, end in _filled(file.fileno(), size):
+            file.seek(start)
+            for at in range(start, end, BLOCK):
+                block = file.read(min(BLOCK, end - at))
+                if block.strip(b"\0"):
+                    digest.update(b"%d:%s" % (at, block.rstrip(b"\0")))
+    return f"<{size} bytes, {digest.hexdigest()[:32]}>".encode()
+
+
+def _filled(descriptor: int, size: int) -> Iterator[tuple[int, int]]:
+    """The parts of a file that are no holes, as (start, end), rounded to whole blocks."""
+    at = 0
+    while at < size:
+        try:
+            start = os.lseek(descriptor, at, os.SEEK_DATA)
+        except OSError:  # ENXIO: nothing but a hole up to the end
+            return
+        at = os.lseek(descriptor, start, os.SEEK_HOLE)
+        start -= start % BLOCK
+        at = min(size, at + -at % BLOCK)
+        yield start, at
 
 
 def _xattrs(path: bytes) -> tuple[tuple[str, bytes], ...]:

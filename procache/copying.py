@@ -1,0 +1,43 @@
+"""Copies of file content in which holes stay holes (lseek(2): SEEK_DATA, SEEK_HOLE)."""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def has_holes(st: os.stat_result) -> bool:
+    """True for a file that takes less room than its size."""
+    return st.st_blocks * 512 < st.st_size
+
+
+def copy(source: int, target: int) -> None:
+    """Copy an open file to an open empty one, sharing extents where the file system can. Raises OSError."""
+    st = os.fstat(source)
+    for start, end in _filled(source, st.st_size) if has_holes(st) else ((0, st.st_size),):
+        _copy_part(source, target, start, end)
+    os.ftruncate(target, st.st_size)
+
+
+def _copy_part(source: int, target: int, start: int, end: int) -> None:
+    try:
+        while start < end and (count := os.copy_file_range(source, target, end - start, start, start)):
+            start += count
+    except OSError:  # two file systems, or one that cannot: by hand
+        while start < end and (chunk := os.pread(source, min(end - start, 1 << 20), start)):
+            start += os.pwrite(target, chunk, start)
+
+
+def _filled(fd: int, size: int) -> Iterator[tuple[int, int]]:
+    """The parts of a file that are no holes, as (start, end)."""
+    end = 0
+    while end < size:
+        try:
+            start = os.lseek(fd, end, os.SEEK_DATA)
+        except OSError:  # ENXIO: a hole up to the end
+            return
+        end = os.lseek(fd, start, os.SEEK_HOLE)
+        yield start, end

@@ -1,0 +1,1 @@
+"""What the scenarios and the conformance battery share: looking at folders, journals, runs."""

@@ -1,0 +1,218 @@
+"""Files that are opened, in every way there is."""
+
+from __future__ import annotations
+
+from ..case import Hit, Kind
+from ..make import (
+    appears,
+    calls,
+    case,
+    content,
+    fifo,
+    folder,
+    gone,
+    leads,
+    longer,
+    mode,
+    other,
+    owner,
+    touched,
+    unrelated,
+)
+
+IN = "echo one > in"
+OUT = "echo old > out"
+SOME = "seq 1000 > in"
+R, A = Hit.REQUIRED, Hit.ALLOWED
+
+#: A FIFO whose reader or writer is there, so that nothing blocks.
+READER = '(timeout 20 cat out > ../fed 2>&1 || :) & "$@"; end=$?; exec 9<> out; exec 9>&-; wait; exit $end'
+
+
+CASES = (
+    case(
+        "open/read",
+        calls("open in r read 100"),
+        IN,
+        content(),
+        longer(),
+        gone(),
+        folder(),
+        touched(hit=R),
+        unrelated(),
+        again=R,
+        quick=True,
+    ),
+    case(
+        "open/a part of a file",
+        calls("open in r seek 10 read 20"),
+        SOME,
+        content(),
+        longer(hit=A),
+        other(Kind.OTHER, "shorter", "echo 1 > in"),
+        again=R,
+    ),
+    case(
+        "open/missing",
+        calls("open none r read 1 say done"),
+        "",
+        appears("none"),
+        folder("none"),
+        other(Kind.SYMLINK, "a dangling link", "ln -s nowhere none", hit=A),
+        other(Kind.SYMLINK, "a link to a file", "echo 1 > 1; ln -s 1 none"),
+        again=R,
+    ),
+    case(
+        "open/creat",
+        calls("cat in creat out write x"),
+        IN,
+        content(),
+        folder("out"),
+        appears("out", hit=A),
+        again=R,
+        quick=True,
+    ),
+    case(
+        "open/truncate",
+        calls("open out wt cat in write x"),
+        f"{IN}; {OUT}",
+        content(),
+        mode("600", "out"),
+        gone("out"),
+        again=R,
+    ),
+    case(
+        "open/create and truncate",
+        calls("cat in open out wct write x stat out"),
+        IN,
+        content(),
+        mode("400", "in", hit=A),
+        folder("out"),
+        other(Kind.MODE, "an output of another mode", "echo old > out; chmod 600 out"),
+        other(Kind.SYMLINK, "the output is a link", "ln -s target out"),
+        unrelated(),
+        again=R,
+    ),
+    case("open/create and keep", calls("open out wc write x cat in cat out"), IN, content(), appears("out", "longer")),
+    case("open/append", calls("open out wa write x cat in"), f"{IN}; {OUT}", content(), content("out"), gone("out")),
+    case("open/append to what is not there", calls("open out wca write x cat in"), IN, content(), appears("out")),
+    case(
+        "open/read and write",
+        calls("open in b read 2 write X seek 0 read 100"),
+        "echo abcdefghi > in",
+        content(),
+        longer(),
+        quick=True,
+    ),
+    case("open/overwrite in part", calls("open in w pwrite 100 XYZ cat in"), SOME, content(), longer()),
+    case("open/overwrite in part, unseen", calls("open in w pwrite 100 XYZ"), SOME, content(), longer()),
+    case(
+        "open/exclusive",
+        calls("cat in open out wcx write x"),
+        IN,
+        content(),
+        appears("out", hit=A),
+        folder("out", hit=A),
+    ),
+    case(
+        "open/exclusive on a dangling link",
+        calls("open out wcx write x say done"),
+        "ln -s none out",
+        gone("out"),
+        leads("out", "other", hit=A),
+    ),
+    case("open/no follow", calls("open link rn read 9 open in rn read 9"), f"{IN}; ln -s in link", content()),
+    case("open/as a folder", calls("open in rd open d rd lsfd"), f"{IN}; mkdir d; touch d/1", folder(), again=R),
+    case(
+        "open/temporary that is linked",
+        calls("cat in open . wT write text linkfd out stat out"),
+        IN,
+        content(),
+        appears("out", hit=A),
+    ),
+    case(
+        "open/temporary that is linked by an empty path",
+        calls("cat in open . bT write text linkempty out stat out"),
+        IN,
+        content(),
+        appears("out", hit=A),
+        needs=("root",),
+    ),
+    case("open/temporary that is left", calls("cat in open . bT write text seek 0 read 9"), IN, content(), again=R),
+    case("open/path only", calls("open in p fstat reopen r read 100"), IN, content(), longer(), gone(), again=R),
+    case(
+        "open/path only of a link",
+        calls("open link pn fstat say x"),
+        "echo 1 > in; ln -s in link",
+        other(Kind.SYMLINK, "a file in place of the link", "rm link; echo 1 > link"),
+    ),
+    case("open/again by /proc/self/fd", calls("open in r reopen r read 100"), IN, content(), longer(), again=R),
+    case(
+        "open/an unlinked file by /proc/self/fd",
+        calls("open in r unlink in reopen r read 100"),
+        IN,
+        content(),
+        longer(),
+        quick=True,
+    ),
+    *(
+        case(
+            f"open/openat2 {how}",
+            calls(f"openat2 d/in {how} read 100 openat2 d/link {how} read 100 openat2 up {how} read 100"),
+            "mkdir d e; echo 1 > d/in; ln -s in d/link; echo 2 > in; echo 3 > e/in; ln -s ../work/in up",
+            content("d/in"),
+            other(Kind.SYMLINK, "d is a link", "mv d D; ln -s e d", hit=A),
+            other(Kind.SYMLINK, "up leads into d", "ln -sfn d/in up", hit=Hit.FORBIDDEN if how != "nolinks" else A),
+            hit=A if how in ("inroot", "nomagic") else R,
+        )
+        for how in ("plain", "beneath", "nolinks", "inroot", "nomagic", "noxdev")
+    ),
+    case("open/openat2 from the kernel's memory", calls("cat in openat2 in cached say x"), IN, content()),
+    case(
+        "open/relative to a folder",
+        calls("open d rd openat new write x open d rd mkdirat m open d rd symlinkat to s open d rd unlinkat 1 cat in"),
+        f"{IN}; mkdir d; echo 1 > d/1",
+        content(),
+        appears("d/new"),
+        other(Kind.FOLDER, "a file in place of the folder", "rm -r d; echo > d"),
+        other(Kind.SYMLINK, "a link in place of the folder", "mv d D; ln -s D d", hit=A),
+    ),
+    case(
+        "open/without rights",
+        ["setpriv", "--reuid=12345", "--clear-groups", "cat", "in"],
+        f"{IN}; chmod 600 in; chmod 755 .",
+        mode("644"),
+        owner(),
+        needs=("root", "setpriv"),
+        hit=A,
+    ),
+    case(
+        "open/modes of files by umask",
+        calls("cat in creat out open new wc mkdir d umask 027 open later wc stat out"),
+        IN,
+        content(),
+    ),
+    case("open/a FIFO in place of an input", calls("lstat in"), IN, fifo(), folder(), mode("600"), again=R),
+    case(
+        "open/a FIFO in place of an output",
+        calls("cat in open out wc write x"),
+        IN,
+        other(Kind.FIFO, "a reader at the output", "mkfifo out", around=READER),
+    ),
+    case(
+        "open/copies a file over itself",
+        "cat in > new; cat new > in; rm new",
+        IN,
+        content(hit=A),
+        longer(hit=A),
+    ),
+    case(
+        "open/many files",
+        "for n in $(seq 200); do echo $n > out/$n; done; cat in/* | wc -l",
+        "mkdir in out; for n in $(seq 50); do echo $n > in/$n; done",
+        other(Kind.LISTING, "one more", "echo x > in/more"),
+        content("in/7", hit=A),
+        other(Kind.OTHER, "one is longer", "echo x >> in/7"),
+        gone("in/9"),
+    ),
+)
