@@ -47,7 +47,7 @@ class PipeInput:
         if size > MOST:
             return False
         if not self.taken and not self.ended:
-            begins = self._wait_for(min(size, _capacity()), ended and size < _capacity())
+            begins = self._wait_for(min(size, capacity(0)), ended and size < capacity(0))
             if begins is None or digests.of_bytes(begins[:HEAD]) != head:
                 return False
             if size <= len(begins):
@@ -62,9 +62,9 @@ class PipeInput:
         """The first ``size`` bytes, not taken, when they are there (and the end too); None if they do not come."""
         deadline = time.monotonic() + PATIENCE
         while True:
-            waiting, closed = _waiting()
-            if waiting >= size and (closed or not end):
-                return _peek(size) if size else b""
+            queued, closed = waiting(0)
+            if queued >= size and (closed or not end):
+                return peek(0, size) if size else b""
             if closed or time.monotonic() > deadline or self.impatient:
                 self.impatient = not closed
                 return None
@@ -124,34 +124,39 @@ class PipeInput:
                 pass  # it had given everything
 
 
-def _waiting() -> tuple[int, bool]:
+def waiting(fd: int) -> tuple[int, bool]:
     """(bytes in the pipe, whether nobody can write to it any more)."""
     queued = array.array("i", [0])
-    fcntl.ioctl(0, termios.FIONREAD, queued)
+    fcntl.ioctl(fd, termios.FIONREAD, queued)
     poll = select.poll()
-    poll.register(0, 0)
+    poll.register(fd, 0)
     closed = any(event & select.POLLHUP for _, event in poll.poll(0))
     return queued[0], closed
 
 
 def _ends_after(size: int) -> bool:
-    waiting, closed = _waiting()
-    return closed and waiting == size
+    queued, closed = waiting(0)
+    return closed and queued == size
 
 
-def _capacity() -> int:
-    return fcntl.fcntl(0, fcntl.F_GETPIPE_SZ)
+def capacity(fd: int) -> int:
+    """How many bytes the pipe holds at most."""
+    return fcntl.fcntl(fd, fcntl.F_GETPIPE_SZ)
 
 
-def _peek(size: int) -> bytes | None:
-    """The first ``size`` bytes of the pipe on descriptor 0, which stay there (tee(2))."""
+def peek(fd: int, size: int) -> bytes | None:
+    """The first ``size`` bytes of a pipe, which stay there (tee(2)); None where they are not there."""
     from procache.world.openfiles import tee
 
     reader, writer = os.pipe()
     try:
-        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, _capacity())
-        copied = tee(0, writer, size)
-        return os.read(reader, size) if copied == size else None
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, capacity(fd))
+        if tee(fd, writer, size) != size:
+            return None
+        data = os.read(reader, size)
+        while len(data) < size:  # a pipe in packet mode (O_DIRECT) gives one packet at a time
+            data += os.read(reader, size - len(data))
+        return data
     finally:
         os.close(reader)
         os.close(writer)

@@ -22,6 +22,7 @@ MISSES = {
     "verified": "it was run to verify what is recorded, and {detail}",
     "verify-differs": "it was run to verify what is recorded, and gave another result: {detail}",
     "too-short": "it took {detail} s, less than what is worth storing",
+    "pipe-unknown": "the pipe on its stdin was not waited for: too much comes, or its writers wait for something",
     "replay-failed": "a stored result could not be put in place: {detail}",
 }
 
@@ -38,6 +39,7 @@ TAINTS = {
     "network": "it uses the network ({detail})",
     "socket": "it talks to a socket outside the command ({detail})",
     "reads-stream": "it reads descriptor {detail}, which the command did not open",
+    "pipe-unended": "it reads only a part of the pipe on its stdin, and how much is there to read is chance",
     "seeks-stream": "it moves or changes an output that it inherited ({detail})",
     "inherited-descriptor": "it inherits descriptor {detail}, which cannot be followed",
     "stream-escapes": "it passes on an inherited descriptor in a way that cannot be followed ({detail})",

@@ -18,6 +18,8 @@ from procache.model.record import Damaged, Record
 from procache.store import journal, records
 from procache.tracer.calls import PathCalls
 from procache.tracer.fds import Inherited, TraceeStreams, further_kinds, open_count, reads_nothing, share, surviving
+from procache.tracer.gather import LEAST_LIMIT, Gather, may_gather
+from procache.tracer.pipereads import taint_unended
 from procache.tracer.programs import FOREIGN, MAX_SCRIPTS, NATIVE, OTHER, SCRIPT, Programs
 from procache.tracer.skip import Skip
 from procache.tracer.tracee import Tracee, signed
@@ -61,7 +63,7 @@ def may_run(found: Found) -> bool:
 class Pending:
     """An exec about to be made: what is known of it before, and why it may not be recorded."""
 
-    __slots__ = ("command", "inherited", "found", "taints", "misses", "expected")
+    __slots__ = ("command", "inherited", "found", "taints", "misses", "expected", "gather")
 
     def __init__(self, command: Command, inherited: Inherited, found: Found | bytes) -> None:
         self.command = command
@@ -71,6 +73,8 @@ class Pending:
         self.misses: list[Reason] = []
         #: the record that is not replayed but verified
         self.expected: Record | None = None
+        #: what is known, or about to be, of the pipe on its stdin
+        self.gather: Gather | None = None
 
 
 class Execs:
@@ -143,15 +147,15 @@ class Execs:
 
     # -- before the exec -----------------------------------------------------------------------------------
 
-    def execve(self, t: Tracee, args: Args) -> bool:
-        """execve(path, argv, envp); True when the call was rewritten and the tracee is about to exit."""
+    def execve(self, t: Tracee, args: Args) -> bool | Gather:
+        """execve(path, argv, envp); True when it is skipped, a Gather when its stdin is to be waited for."""
         return self._entry(t, None, args[0], args[1], args[2], 0)
 
-    def execveat(self, t: Tracee, args: Args) -> bool:
+    def execveat(self, t: Tracee, args: Args) -> bool | Gather:
         """execveat(dirfd, path, argv, envp, flags)."""
         return self._entry(t, signed(args[0]), args[1], args[2], args[3], args[4])
 
-    def _entry(self, t: Tracee, dirfd: int | None, path: int, argv: int, envp: int, flags: int) -> bool:
+    def _entry(self, t: Tracee, dirfd: int | None, path: int, argv: int, envp: int, flags: int) -> bool | Gather:
         t.exec = None
         raw = t.string(path)
         if raw is None:
@@ -171,11 +175,12 @@ class Execs:
         t.exec = pending
         if t.ex is self.outside:
             return False
-        if self._try_to_skip(t, pending):
-            return True
-        if not isinstance(found, bytes):
-            self._look_ahead(t, found)
-        return False
+        return self._or_runs(t, pending, self._try_to_skip(t, pending))
+
+    def _or_runs(self, t: Tracee, pending: Pending, skipped: bool | Gather) -> bool | Gather:
+        if skipped is False and not isinstance(pending.found, bytes):
+            self._look_ahead(t, pending.found)
+        return skipped
 
     def _look_ahead(self, t: Tracee, found: Found) -> None:
         """What makes an exec of what is there fail is an input of the caller: its form, and what it needs to run."""
@@ -207,7 +212,7 @@ class Execs:
         return None
 
     def _pending(self, t: Tracee, absolute: bytes, found: Found | bytes, argv: int, envp: int) -> Pending | None:
-        inherited = Inherited(t)
+        inherited = Inherited(t, self.streams.standing_for)
         kinds = inherited.kinds
         if (
             kinds[0] in (b"null", b"pipe")
@@ -236,7 +241,7 @@ class Execs:
             pending.taints.append(reason("anonymous-program", detail=absolute))
         return pending
 
-    def _try_to_skip(self, t: Tracee, pending: Pending) -> bool:
+    def _try_to_skip(self, t: Tracee, pending: Pending) -> bool | Gather:
         program = pending.command.program
         if (
             pending.taints
@@ -253,8 +258,16 @@ class Execs:
             pending.misses.append(reason("no-record"))
             return False
         started = time.time()
-        record = self._fitting(t, pending, data)
+        streams = TraceeStreams(t, self.tree.world.memo, pending.gather)
+        record, tried = self._fitting(data, streams)
+        if record is None and streams.wanted and self._ask_pipe(t, pending, streams, tried):
+            return (
+                pending.gather
+                if pending.gather is not None and pending.gather.helper
+                else self._decide_again(t, pending)
+            )
         if record is None:
+            pending.misses += self.why_none(tried[:COMPARED], streams) or [reason("no-record")]
             return False
         if self.verify is not None and self.verify.chooses(t.ex):
             pending.expected = record
@@ -265,11 +278,10 @@ class Execs:
         self._count_hit(t, pending, record, started)
         return True
 
-    def _fitting(self, t: Tracee, pending: Pending, data: bytes) -> Record | None:
-        """The first record that fits; where none does, the reasons go to ``pending.misses``."""
+    def _fitting(self, data: bytes, streams: TraceeStreams) -> tuple[Record | None, list[Record]]:
+        """The first record that fits, and those that do not."""
         tried: list[Record] = []
         failed: tuple[Record, list[Fact]] | None = None
-        streams = TraceeStreams(t, self.tree.world.memo)
         for _, packed in records.frames(data):
             try:
                 record = Record.unpack(packed)
@@ -281,13 +293,58 @@ class Execs:
                 continue
             if not (self.policy.resume and record.status):
                 self.skip.facts = found.facts
-                return record
+                return record, tried
             failed = failed or (record, found.facts)  # with --resume, done work goes before a failure over its results
         if failed is not None:
             self.skip.facts = failed[1]
-            return failed[0]
-        pending.misses += self.why_none(tried[:COMPARED], streams) or [reason("no-record")]
-        return None
+            return failed[0], tried
+        return None, tried
+
+    def _ask_pipe(self, t: Tracee, pending: Pending, streams: TraceeStreams, tried: list[Record]) -> bool:
+        """Begin to find out what the pipe on stdin holds, all else being as recorded; False where that may not be."""
+        if pending.gather is not None or not self.policy.pipe_skip or not may_gather(t):
+            return False
+        limit = LEAST_LIMIT + 4 * max(record.wall for record in tried)
+        try:
+            pending.gather = Gather(t, streams.wanted, limit, self.policy, self.layout.tmp)
+        except OSError:
+            return False  # it runs, as without a record
+        pending.gather.begin()
+        return True
+
+    def gathered(self, t: Tracee, status: int) -> bool | Gather:
+        """What waited for the pipe on stdin has ended with this wait status: decide again, as ``execve`` does."""
+        pending = t.exec
+        assert isinstance(pending, Pending) and pending.gather is not None
+        gather = pending.gather
+        try:
+            gather.done(status)
+            if gather.full and gather.go_on(t, self.watcher):
+                return gather
+        except OSError:  # it was killed meanwhile
+            gather.close()
+            return False
+        return self._or_runs(t, pending, self._decide_again(t, pending))
+
+    def _decide_again(self, t: Tracee, pending: Pending) -> bool:
+        gather = pending.gather
+        assert gather is not None
+        skipped = False
+        try:
+            skipped = self._try_to_skip(t, pending) is True
+            if gather.unknown:
+                pending.misses = [reason("pipe-unknown")]
+        finally:
+            if not skipped and not gather.give_back(t, self.watcher):
+                self._stands_for(t, pending)
+            gather.close()
+        return skipped
+
+    def _stands_for(self, t: Tracee, pending: Pending) -> None:
+        """The stdin of ``t`` is a pipe of ours now, through which everything comes that came through the other."""
+        st = t.stat_descriptor(0)
+        if st is not None:
+            self.streams.standing_for[(st.st_dev, st.st_ino)] = pending.inherited.files[0]
 
     def why_none(self, tried: list[Record], streams: TraceeStreams) -> list[Reason]:
         """All differences of the record that comes nearest."""
@@ -364,7 +421,7 @@ class Execs:
         if count and count == len(ex.inherited):
             return
         files = {fd: found for fd in (0, 1, 2) if (found := t.stat_descriptor(fd)) is not None}
-        if {fd: (st.st_dev, st.st_ino) for fd, st in files.items()} != ex.inherited:
+        if {fd: self.streams.identity(st) for fd, st in files.items()} != ex.inherited:
             pending.taints.append(reason("inherited-descriptor", detail="0 to 2, closed by the exec"))
         others = surviving(t)
         ex.further = further_kinds(t, others)
@@ -427,6 +484,7 @@ class Execs:
         ex.ended = time.time()
         if ex.status < 0:
             self._killed(ex, -ex.status)
+        taint_unended(ex)
         if self.policy.only_success and ex.status and not ex.taints:
             ex.taint(reason("failed", detail=ex.status))
         made = self._record(ex) if not ex.taints and (not self.no_store or ex.expected is not None) else None

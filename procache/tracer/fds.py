@@ -7,11 +7,8 @@ import select
 import stat
 
 from ptrace.ctypes_libc import libc
-from xxhash import xxh3_128
 
-from procache import digests
 from procache.model.aspects import ChangedWhileReading
-from procache.pipeinput import HEAD
 from procache.tracer import arch
 from procache.tracer.source import native
 from procache.tracer.tracee import Tracee
@@ -23,6 +20,8 @@ from procache.world.terminals import window_size
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from procache.tracer.gather import Gather
 
 O_CLOEXEC = 0o2000000
 KCMP_VM = 1
@@ -83,46 +82,18 @@ class StdinLook:
         os.close(self.shared)
 
 
-class PipeLook:
-    """What the whole command read from the pipe on its descriptor 0."""
-
-    __slots__ = ("state", "size", "ended", "head")
-
-    def __init__(self) -> None:
-        self.state = xxh3_128()
-        self.size = 0
-        self.ended = False
-        self.head = b""
-
-    def add(self, data: bytes) -> None:
-        """The next bytes that were read; none at the end of the pipe."""
-        self.state.update(data)
-        if len(self.head) < HEAD:
-            self.head = (self.head + data)[:HEAD]
-        self.size += len(data)
-        self.ended = self.ended or not data
-
-    @property
-    def fact(self) -> tuple[int, bytes, bool, bytes]:
-        """(size, digest, whether the end was read, digest of the head)."""
-        return self.size, b"x" + self.state.digest(), self.ended, digests.of_bytes(self.head)
-
-    def end(self) -> None:
-        """A pipe has no offset."""
-
-    def close(self) -> None:
-        """Nothing is kept open."""
-
-
 class TraceeStreams:
     """What a tracee that is about to exec has open, for matching."""
 
     whole = False
-    __slots__ = ("tracee", "memo")
+    __slots__ = ("tracee", "memo", "gather", "wanted")
 
-    def __init__(self, tracee: Tracee, memo: Memo) -> None:
+    def __init__(self, tracee: Tracee, memo: Memo, gather: Gather | None) -> None:
         self.tracee = tracee
         self.memo = memo
+        #: what is known of the pipe on descriptor 0; until then, the inputs that would make a record fit
+        self.gather = gather
+        self.wanted: list[tuple[int, bytes, bytes]] = []
 
     def stdin(self) -> tuple[int, bytes] | None:
         """(offset, digest) of the regular file on descriptor 0; None where it is anything else."""
@@ -135,7 +106,17 @@ class TraceeStreams:
             return None
 
     def pipe(self, size: int, digest: bytes, ended: bool, head: bytes) -> bool:
-        """A pipe inside the tree cannot be looked into: whoever fills it may wait for its reader."""
+        """True when descriptor 0 is a pipe known to hold these bytes and to end then.
+
+        What was read of a pipe that went on depends on the writer's speed: inside the tree it is no input.
+        """
+        if not ended:
+            return False
+        if not size and reads_nothing(self.tracee):
+            return True
+        if self.gather is not None:
+            return self.gather.holds(size, digest)
+        self.wanted.append((size, digest, head))
         return False
 
     def begins(self, fd: int) -> bool:
@@ -157,7 +138,7 @@ class Inherited:
 
     __slots__ = ("files", "kinds")
 
-    def __init__(self, t: Tracee) -> None:
+    def __init__(self, t: Tracee, standing_for: dict[tuple[int, int], tuple[int, int]]) -> None:
         self.files: dict[int, tuple[int, int]] = {}
         kinds: list[bytes] = []
         for fd, found in enumerate((native and native.streams(t.process.tgid)) or standard(t)):
@@ -165,7 +146,7 @@ class Inherited:
                 kinds.append(b"closed")
                 continue
             mode, inode, device, rdev, flags = found
-            self.files[fd] = (device, inode)
+            self.files[fd] = standing_for.get((device, inode), (device, inode))
             kind = kind_of(mode, rdev)
             if kind == b"file" and fd:
                 kind += file_mode(flags)

@@ -31,6 +31,7 @@ from ptrace.binding.func import (
 )
 
 from procache.tracer import arch, signals, table
+from procache.tracer.gather import Gather
 from procache.tracer.looks import Looks
 from procache.tracer.source import resume
 from procache.tracer.tracee import Process, Tracee, Unreadable
@@ -94,6 +95,8 @@ class Loop:
         self.looks = Looks(paths, self.handlers)
         #: processes of ours that write output for a skipped tracee
         self.helpers: dict[int, tuple[Tracee, int]] = {}
+        #: processes of ours that wait for the stdin of a tracee that is held at its exec
+        self.gathers: dict[int, tuple[Tracee, Gather]] = {}
         #: wait statuses that were taken elsewhere
         self.postponed: list[Stop] = []
         self.root = 0
@@ -187,6 +190,8 @@ class Loop:
             self._fault(t, error)
         if skipped is True:
             return self._leave(t)
+        if isinstance(skipped, Gather):
+            return self._hold(t, skipped)
         if self.log is not None and self.log.calls:
             self.log.entry(t, number, args)
             return self._resume(pid, PTRACE_SYSCALL)
@@ -215,6 +220,30 @@ class Loop:
             self.helpers[skip.helper] = (t, skip.status)
         else:
             self._exit(t, skip.status)
+
+    def _hold(self, t: Tracee, gather: Gather) -> None:
+        """The tracee stays in its stop until it is known what its stdin is."""
+        self.gathers[gather.helper] = (t, gather)
+
+    def _gathered(self, t: Tracee, status: int) -> None:
+        """It is known what the stdin of a held tracee is, or that it is not to be waited for."""
+        skipped: bool | Gather = False
+        try:
+            skipped = self.execs.gathered(t, status)
+        except (FileNotFoundError, ProcessLookupError):
+            pass  # it was killed meanwhile
+        except Exception as error:  # noqa: BLE001 - a fault of ours never costs the command
+            self._fault(t, error)
+        if isinstance(skipped, Gather):
+            return self._hold(t, skipped)
+        return self._leave(t) if skipped else self._resume(t.tid)
+
+    def _abandon(self, t: Tracee) -> None:
+        """A tracee has ended: nobody waits for its stdin any more."""
+        for helper, (held, gather) in [*self.gathers.items()]:
+            if held is t:
+                del self.gathers[helper]
+                gather.close()
 
     def _exit(self, t: Tracee, status: int) -> None:
         arch.fetch(t.tid)
@@ -324,11 +353,14 @@ class Loop:
         helped = self.helpers.pop(pid, None)
         if helped is not None:
             return self._exit(helped[0], -signal.SIGPIPE if status else helped[1])
+        if pid in self.gathers:
+            return self._gathered(self.gathers.pop(pid)[0], status)
         t = self.tracees.pop(pid, None)
         if t is None:
             if pid == self.waker:
                 self.let_go()
             return None
+        self._abandon(t)
         process = t.process
         process.threads.discard(pid)
         code = -(status & 0x7F) if status & 0x7F else status >> 8 & 0xFF

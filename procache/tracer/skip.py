@@ -15,6 +15,7 @@ from procache.model.reasons import reason
 from procache.model.tree import is_folder
 from procache.replay import streams as out
 from procache.replay.apply import Replay, ReplayFailed
+from procache.tracer import pipereads
 from procache.tracer.fds import StdinLook, same_open_file, share, somebody_waits
 
 TYPE_CHECKING = False
@@ -61,6 +62,8 @@ class Skip:
             if not all(out.has_room(shared[fd], size) for fd, _ in record.segments) and somebody_waits(t):
                 raise ReplayFailed("its output needs a reader, which may be waiting for the exec")
             replay.stage()
+            if self._reads_pipe() and pending.gather is not None:
+                pending.gather.take()
             self._account(t, pending, record, blob)
             try:
                 replay.commit()
@@ -84,6 +87,8 @@ class Skip:
         self.tree.fold_facts(ex, [fact for fact in self.facts if fact[1] not in (STDIN, DESCRIPTORS, BEGINS)])
         if record.stdin_end is not None:
             self._fold_stdin(t, pending)
+        elif self._reads_pipe():
+            self._fold_pipe(t, pending)
         for path in [path for path, aspect, _, _ in self.facts if aspect == BEGINS]:
             self._fold_position(t, int(path))
         for effect in record.effects:
@@ -111,6 +116,15 @@ class Skip:
                     node.stdin = StdinLook(t, self.tree.world.memo)
                 except (OSError, ChangedWhileReading) as error:
                     node.taint(reason("unreadable", detail=f"standard input: {error}"))
+
+    def _reads_pipe(self) -> bool:
+        """True when the record has read a pipe, to its end."""
+        return any(aspect == STDIN and len(value) == 4 for _, aspect, value, _ in self.facts)  # type: ignore[arg-type]
+
+    def _fold_pipe(self, t: Tracee, pending: Pending) -> None:
+        key = pending.inherited.files.get(0)
+        if key is not None:
+            pipereads.fold(self._inheriting(t, key), key, pending.gather.pieces() if pending.gather is not None else ())
 
     def _fold_position(self, t: Tracee, fd: int) -> None:
         st = t.stat_descriptor(fd)

@@ -13,7 +13,8 @@ import struct
 from procache.capture.streamlog import StreamLog
 from procache.model.aspects import BEGINS, ChangedWhileReading
 from procache.model.reasons import reason
-from procache.tracer.fds import PipeLook, StdinLook, same_open_file
+from procache.tracer import pipereads
+from procache.tracer.fds import StdinLook, same_open_file
 from procache.tracer.tracee import Tracee, signed
 from procache.world import pseudo
 
@@ -21,7 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from procache.model.execution import Execution
+    from procache.model.execution import Execution, OpenFile
     from procache.tracer.watch import Watcher
     from procache.world.states import Memo
 
@@ -36,19 +37,26 @@ TERMINAL = -1
 class StreamCalls:
     """Turns calls on watched descriptors into stream output, stream input, or taints."""
 
-    __slots__ = ("memo", "spool_folder", "watcher")
+    __slots__ = ("memo", "spool_folder", "watcher", "standing_for")
 
     def __init__(self, memo: Memo, spool_folder: bytes, watcher: Watcher) -> None:
         self.memo = memo
         self.spool_folder = spool_folder
         self.watcher = watcher
+        #: pipes of ours -> the pipes in whose place tracees have got them
+        self.standing_for: dict[OpenFile, OpenFile] = {}
+
+    def identity(self, st: os.stat_result) -> OpenFile:
+        """What tells an open file from others."""
+        key = (st.st_dev, st.st_ino)
+        return self.standing_for.get(key, key)
 
     def inheriting(self, t: Tracee, fd: int) -> tuple[list[Execution], os.stat_result | None]:
         """The executions, nearest first, that inherited what ``fd`` now is, and its state."""
         st = t.stat_descriptor(fd)
         if st is None or pseudo.harmless_device(st):
             return [], None  # nothing that is written to /dev/null or read from it can be missed
-        key = (st.st_dev, st.st_ino)
+        key = self.identity(st)
         nodes = []
         node: Execution | None = t.ex
         while node is not None and key in node.inherited.values():
@@ -125,38 +133,27 @@ class StreamCalls:
     # -- input ---------------------------------------------------------------------------------------------
 
     def read(self, t: Tracee, args: Args) -> None:
-        """read: a regular file on descriptor 0 is an input by content, so is the root's pipe; other things taint."""
-        self._input(t, args, plain=True)
+        """read: a regular file or a pipe on descriptor 0 is an input by content; other things taint."""
+        if args[2]:  # to ask for no bytes tells nothing
+            self._input(t, signed(args[0]), lambda count: [(args[1], count)])
+
+    def readv(self, t: Tracee, args: Args) -> None:
+        """readv: as read, into several places."""
+        places = list(struct.iter_unpack("<QQ", t.read(args[1], 16 * min(args[2] & 0xFFFFFFFF, 1024))))
+        if any(size for _, size in places):
+            self._input(t, signed(args[0]), lambda count: clipped(places, count))
 
     def receive(self, t: Tracee, args: Args) -> None:
-        """readv, recv and the like: as read, of files only."""
-        self._input(t, args, plain=False)
+        """recv and the like: as read, of files only."""
+        self._input(t, signed(args[0]), None)
 
-    def _read_pipe_of_root(self, t: Tracee, root: Execution, args: Args, plain: bool) -> None:
-        """What the whole command reads from its pipe is known when each read returns."""
-        if not plain or root.taints:
-            return self.taint([root], "reads-stream", "0 (pipe)")
-        if root.stdin is None:
-            root.stdin = PipeLook()
-        log = root.stdin
-
-        def returned(t: Tracee, result: int) -> None:
-            data = t.read(args[1], result) if result > 0 else b""
-            if len(data) != max(result, 0):
-                self.taint([root], "unreadable", "input buffer")
-            elif result >= 0 and args[2]:
-                log.add(data)  # type: ignore[attr-defined]
-
-        t.at_exit = returned
-        return None
-
-    def _input(self, t: Tracee, args: Args, *, plain: bool) -> None:
-        fd = signed(args[0])
+    def _input(self, t: Tracee, fd: int, places: pipereads.Places | None) -> None:
         nodes, st = self.inheriting(t, fd)
         if not nodes or st is None:
-            return
-        if fd == 0 and stat.S_ISFIFO(st.st_mode) and nodes[-1].parent is None:
-            self._read_pipe_of_root(t, nodes.pop(), args, plain)
+            return None
+        key = self.identity(st)
+        if stat.S_ISFIFO(st.st_mode):
+            return pipereads.follow(t, nodes, key, fd, places)
         if fd != 0 or not stat.S_ISREG(st.st_mode):
             return self.taint(nodes, "reads-stream", f"{fd} ({pseudo.stream_kind(st).decode()})")
         for node in nodes:
@@ -165,6 +162,7 @@ class StreamCalls:
                     node.stdin = StdinLook(t, self.memo)
                 except (OSError, ChangedWhileReading) as error:
                     node.taint(reason("unreadable", detail=f"standard input: {error}"))
+        return None
 
     def pread(self, t: Tracee, args: Args) -> None:
         """pread: as read; the offset stays."""

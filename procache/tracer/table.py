@@ -110,7 +110,7 @@ CHANGING: dict[str, tuple[str, Spec]] = {
 #: Calls on a descriptor that matter where it was inherited: name -> handler in ``streamcalls``.
 STREAMS: dict[str, str] = {
     "read": "read",
-    "readv": "receive",
+    "readv": "readv",
     "pread64": "pread",
     "preadv": "pread",
     "preadv2": "pread",

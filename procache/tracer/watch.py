@@ -45,13 +45,13 @@ class Watcher:
         done = self._install(t, fd)
         arch.restore(saved)
         arch.store(t.tid)
-        self._release(t)
+        self.release(t)
         return done
 
     def watch_after_exec(self, t: Tracee, fd: int) -> bool:
         """Watch ``fd`` in ``t``, which is at the stop of a successful exec (or was brought to the end of it here)."""
         arch.fetch(t.tid)
-        if arch.number() in _EXECS and not self._step(t, PTRACE_SYSCALL):
+        if arch.number() in _EXECS and not self.step(t, PTRACE_SYSCALL):
             return False
         arch.fetch(t.tid)
         saved = arch.snapshot()
@@ -67,7 +67,7 @@ class Watcher:
         arch.restore(saved)
         arch.leave_call()
         arch.store(t.tid)
-        self._release(t)
+        self.release(t)
         return done
 
     def _install(self, t: Tracee, fd: int) -> bool:
@@ -95,12 +95,12 @@ class Watcher:
         arch.become("seccomp", 1, flags, address)
         arch.again(arch.NUMBERS["seccomp"])
         arch.store(t.tid)
-        if not self._step(t, PTRACE_CONT) or not self._step(t, PTRACE_SYSCALL):
+        if not self.step(t, PTRACE_CONT) or not self.step(t, PTRACE_SYSCALL):
             return False
         arch.fetch(t.tid)
         return arch.result() == 0
 
-    def _step(self, t: Tracee, request: int) -> bool:
+    def step(self, t: Tracee, request: int) -> bool:
         """Let the tracee go to its next stop, which comes at once; False where it ended instead.
 
         A signal that comes in between is held until the insertion is over: sent again now, it would come first again.
@@ -116,7 +116,8 @@ class Watcher:
                 return False
             self.held.append(kind)
 
-    def _release(self, t: Tracee) -> None:
+    def release(self, t: Tracee) -> None:
+        """Send again what was held back."""
         for number in self.held:
             signal_thread(t.process.tgid, t.tid, number)
         self.held.clear()

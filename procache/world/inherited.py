@@ -27,6 +27,9 @@ NEEDLES = tuple(b"\n" + name + b":\t" for name in FIELDS)
 #: Signals that CPython ignores in itself and that its children get back (SIGPIPE, SIGXFSZ).
 PYTHON_IGNORES = (1 << 12) | (1 << 24)
 
+#: Signals that do nothing unless they are caught: SIGCHLD, SIGCONT, SIGURG, SIGWINCH.
+QUIET_SIGNALS = (1 << 16) | (1 << 17) | (1 << 22) | (1 << 27)
+
 Values = tuple[bytes, ...]
 
 
@@ -62,6 +65,17 @@ def own_status_fields() -> Values:
     at = FIELDS.index(b"SigIgn")
     values[at] = b"%016x" % (int(values[at], 16) & ~PYTHON_IGNORES)
     return tuple(values)
+
+
+def pending_signals(pid: int) -> bool:
+    """True when a signal waits for a process that it neither blocks nor ignores, and that does something by default."""
+    values = {}
+    for line in read_status(pid).splitlines():
+        name, _, value = line.partition(b":")
+        if name in (b"SigPnd", b"ShdPnd", b"SigBlk", b"SigIgn"):
+            values[name] = int(value, 16)
+    waiting = values[b"SigPnd"] | values[b"ShdPnd"]
+    return bool(waiting & ~(values[b"SigBlk"] | values[b"SigIgn"] | QUIET_SIGNALS))
 
 
 def attributes(pid: int | str) -> bytes:

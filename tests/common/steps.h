@@ -21,6 +21,7 @@
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
@@ -58,6 +59,13 @@ static int do_complain(char **a) { return write(2, a[0], strlen(a[0])) + write(2
 static int do_read(char **a) {
     long got = read(fd, buffer, atol(a[0]));
     return got > 0 ? say(buffer, got) : got;
+}
+static int do_scatter(char **a) {
+    long size = atol(a[0]);
+    struct iovec places[2] = {{buffer, size / 2}, {buffer + size / 2, size - size / 2}};
+    for (long got; (got = readv(fd, places, 2)) > 0;)
+        if (say(buffer, got) < 0) break;
+    return 0;
 }
 static int do_cat(char **a) {
     int from = open(a[0], O_RDONLY | O_CLOEXEC);
@@ -176,7 +184,7 @@ static int do_sh(char **a) { fflush(stdout); return system(a[0]); }
 
 #define COMMON_STEPS \
     STEP(open, 2), STEP(fd, 1), STEP(dup, 1), STEP(dup2, 1), STEP(close, 0), STEP(write, 1), STEP(pwrite, 2), \
-    STEP(seek, 1), STEP(say, 1), STEP(complain, 1), STEP(read, 1), STEP(cat, 1), STEP(rename, 2), \
+    STEP(seek, 1), STEP(say, 1), STEP(complain, 1), STEP(read, 1), STEP(scatter, 1), STEP(cat, 1), STEP(rename, 2), \
     STEP(exchange, 2), STEP(unlink, 1), STEP(link, 2), STEP(symlink, 2), STEP(mkdir, 1), STEP(rmdir, 1), \
     STEP(mkfifo, 1), STEP(chdir, 1), STEP(fchdir, 0), STEP(chmod, 2), STEP(fchmod, 1), STEP(umask, 1), \
     STEP(truncate, 2), STEP(ftruncate, 1), STEP(utime, 2), STEP(futime, 1), STEP(setxattr, 3), \
