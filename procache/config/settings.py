@@ -157,6 +157,7 @@ SETTINGS = {
         Setting("only_success", FLAG, "keep only results with exit status 0"),
         Setting("min_runtime", SECONDS, "seconds that something must take to be worth storing"),
         Setting("follow_daemons", PATIENCE, "seconds to wait for what goes on when the command has ended"),
+        Setting("pipe_skip", FLAG, "skip stages of a pipeline by what comes through the pipe on their stdin"),
         Setting("verify", PERCENT, "how many of a hundred hits are run for real and compared"),
         Setting("verify_remember", FLAG, "never skip again what gave another result when it was verified"),
         Setting("already_done", _one_of("run", "hit"), "whether work whose results are in place is run again"),
@@ -179,6 +180,7 @@ def built_in() -> dict[str, object]:
         "only_success": plain.only_success,
         "min_runtime": plain.min_runtime,
         "follow_daemons": plain.follow_daemons,
+        "pipe_skip": plain.pipe_skip,
         "verify": plain.verify,
         "verify_remember": plain.verify_remember,
         "already_done": "hit" if plain.resume else "run",
@@ -204,6 +206,7 @@ def policy_of(values: dict[str, object]) -> Policy:
     made.only_success = bool(values["only_success"])
     made.min_runtime = float(values["min_runtime"])  # type: ignore[arg-type]
     made.follow_daemons = float(values["follow_daemons"])  # type: ignore[arg-type]
+    made.pipe_skip = bool(values["pipe_skip"])
     made.verify = float(values["verify"])  # type: ignore[arg-type]
     made.verify_remember = bool(values["verify_remember"])
     made.resume = values["already_done"] == "hit"

@@ -28,6 +28,15 @@ def test_every_stage_is_skipped(lab: Lab) -> None:
     assert lab.both("cat in | sort -r | tail -n 3 > out").root.outcome == "hit"
 
 
+def test_a_setting_turns_it_off(lab: Lab) -> None:
+    lab.write("in", NUMBERS)
+    lab.both("cat in | sort -r > out")
+    lab.env["PROCACHE_PIPE_SKIP"] = "false"
+    again(lab, "cat in | sort -r > out # 2", {"cat": "hit", "sort": "miss"})
+    lab.env["PROCACHE_PIPE_SKIP"] = "true"
+    again(lab, "cat in | sort -r > out # 3", {"cat": "hit", "sort": "hit"})
+
+
 def test_an_option_of_one_stage(lab: Lab) -> None:
     lab.write("in", NUMBERS)
     lab.both("cat in | sort -r | tail -n 3 > out")
