@@ -11,10 +11,12 @@ from model.records import make_record
 
 from procache import digests
 from procache.model import record as records_module
+from procache.model.aspects import UNSTABLE
 from procache.model.record import Damaged, Record
 from procache.store import records
 from procache.store.layout import Layout
 from procache.store.writer import add_record
+from procache.verify import unstable
 
 from .conftest import at_once
 
@@ -220,3 +222,13 @@ def test_a_reader_beside_writers_sees_whole_records_only(layout: Layout) -> None
 
     at_once(lambda: writer(1), lambda: writer(100), reader, reader)
     assert not os.listdir(layout.tmp)
+
+
+def test_the_mark_of_an_unstable_command_and_its_records_take_each_others_place(layout: Layout) -> None:
+    for number in (1, 2):
+        add(layout, variant(number))
+    add(layout, unstable(variant(1), "out: byte 3"))
+    [mark] = records.load(layout, KEY)
+    assert (list(mark.facts), mark.data) == ([(b"", UNSTABLE, None, False)], b"out: byte 3")
+    add(layout, variant(3))
+    assert statuses(layout) == [3]
