@@ -302,7 +302,7 @@ def test_settings_are_shown_with_their_origins(lab: Lab) -> None:
 
 
 def test_what_is_shown_can_be_read_again(lab: Lab) -> None:
-    settle(lab, "never_cached = ['a\\\\b']\nignored_paths = ['x y']\n")
+    settle(lab, "never_cached = ['a\\\\b']\nignored_paths = ['x y']\nmin_runtime = 1234567.25\n")
     shown = lab.raw(["config", "show"]).out
     lab.write("again.toml", shown)
     lab.remove("procache.toml")
