@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from benchmarks.account import Account
-from benchmarks.processes import Procache, seconds
+from benchmarks.processes import PATH, Procache, seconds
 from benchmarks.workloads.base import Workload, delete_outputs
 
 State = Literal["first", "changed"]
@@ -115,4 +115,4 @@ CONTENDERS: dict[str, Contender] = {
 
 def missing(needs: tuple[str, ...]) -> list[str]:
     """Those of *needs*, commands and paths, that are not there."""
-    return [need for need in needs if not (os.path.exists(need) if "/" in need else shutil.which(need))]
+    return [need for need in needs if not (os.path.exists(need) if "/" in need else shutil.which(need, path=PATH))]

@@ -13,8 +13,10 @@ from pathlib import Path
 
 from benchmarks.account import Account, account
 
-NOT_INHERITED = {"MAKEFLAGS", "MAKELEVEL", "PROCACHE_DIR"}
-"""What the caller's shell or make may have set, and would make runs differ."""
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+INHERITED = {"HOME", "USER", "LOGNAME", "SHELL", "TMPDIR"}
+"""What the measured commands get of the caller's environment. PATH is the same for everybody: a shell looks for each
+program in each of its folders, so a long one measures itself."""
 
 
 class RunFailed(Exception):
@@ -23,8 +25,8 @@ class RunFailed(Exception):
 
 def seconds(argv: Sequence[str], folder: Path, variables: Mapping[str, str] | None = None) -> float:
     """Wall time of *argv* in *folder*; raises RunFailed when it fails."""
-    environment = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
-    environment |= {"LC_ALL": "C", **(variables or {})}
+    environment = {name: value for name, value in os.environ.items() if name in INHERITED}
+    environment |= {"LC_ALL": "C", "PATH": PATH, **(variables or {})}
     begin = time.perf_counter()
     done = subprocess.run(argv, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True)
     taken = time.perf_counter() - begin

@@ -169,6 +169,26 @@ def test_a_warm_hit_imports_little(tmp_path: Path, name: str) -> None:
     assert sorted(warm - ALLOWED - BROUGHT) == []
 
 
+def test_a_first_run_imports_nothing_of_a_debugger(tmp_path: Path) -> None:
+    cold = run(tmp_path / "cache", "true", cwd=tmp_path)
+    assert {"ptrace.binding.func", "ptrace.syscall.names"} <= cold
+    assert sorted(cold & {"logging", "socket", "subprocess", "traceback", "ctypes.util", "ptrace.syscall"}) == []
+
+
+def test_stand_ins_do_not_stay() -> None:
+    code = (
+        "import procache.tracer, logging, traceback, ctypes.util, ptrace.syscall; logging.getLogger().warning('seen')"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", f"{code}; print(ptrace.syscall.PtraceSyscall.__name__, ctypes.util.find_library('c'))"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (result.stdout.split()[0], result.stderr) == ("PtraceSyscall", "seen\n")
+
+
 def test_the_list_names_nothing_dear() -> None:
     assert not (ALLOWED | BROUGHT) & DEAR
 

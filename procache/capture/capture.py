@@ -129,6 +129,8 @@ class Capture:
     # -- effects ------------------------------------------------------------------------------------------
 
     def _effects(self, ex: Execution) -> list[fx.Effect]:
+        if not ex.touched:
+            return []
         groups: dict[tuple[int, int], bytes] = {}
         found: list[fx.Effect] = []
         inherited = set(ex.inherited.values())

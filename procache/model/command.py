@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from procache import digests
 from procache.model.policy import Policy
 
@@ -21,7 +19,7 @@ class Command:
     ``hidden``: values of ``inherited.FIELDS``; ``attributes``: limits, niceness and the like.
     """
 
-    __slots__ = ("exe", "argv", "cwd", "env", "streams", "hidden", "attributes", "_key")
+    __slots__ = ("exe", "argv", "cwd", "env", "streams", "hidden", "attributes", "program", "_key")
 
     def __init__(
         self,
@@ -40,6 +38,8 @@ class Command:
         self.streams = streams
         self.hidden = hidden
         self.attributes = attributes
+        #: base name of the executable, by which policies name it
+        self.program = exe.rpartition(b"/")[2]
         self._key = b""
 
     @property
@@ -50,11 +50,6 @@ class Command:
             parts = (self.exe, self.cwd, self.env.digest, self.attributes, *self.streams, *self.hidden, *self.argv)
             self._key = digests.of_bytes(head + b"\0".join(parts))
         return self._key
-
-    @property
-    def program(self) -> bytes:
-        """Base name of the executable, by which policies name it."""
-        return os.path.basename(self.exe)
 
     def fields(self) -> tuple[object, ...]:
         """The stored form: plain values, environment as its digest only."""

@@ -54,31 +54,62 @@ class Record:
         "stored",
     )
 
-    def __init__(self, *values: object) -> None:
-        for name, value in zip(self.__slots__, values, strict=True):
-            setattr(self, name, value)
-
-    if TYPE_CHECKING:
-        command: tuple[object, ...]
-        environment: list[tuple[bytes, bytes]]
-        facts: list[Fact]
-        effects: list[Effect]
-        segments: list[tuple[int, int]]
-        data: bytes | None
-        data_digest: bytes
-        stdin_end: int | None
-        status: int
-        wall: float
-        utime: float
-        stime: float
-        maxrss: int
-        nested: int
-        children: list[bytes]
-        stored: float
+    def __init__(
+        self,
+        command: tuple[object, ...],
+        environment: list[tuple[bytes, bytes]],
+        facts: list[Fact],
+        effects: list[Effect],
+        segments: list[tuple[int, int]],
+        data: bytes | None,
+        data_digest: bytes,
+        stdin_end: int | None,
+        status: int,
+        wall: float,
+        utime: float,
+        stime: float,
+        maxrss: int,
+        nested: int,
+        children: list[bytes],
+        stored: float,
+    ) -> None:
+        self.command = command
+        self.environment = environment
+        self.facts = facts
+        self.effects = effects
+        self.segments = segments
+        self.data = data
+        self.data_digest = data_digest
+        self.stdin_end = stdin_end
+        self.status = status
+        self.wall = wall
+        self.utime = utime
+        self.stime = stime
+        self.maxrss = maxrss
+        self.nested = nested
+        self.children = children
+        self.stored = stored
 
     def values(self) -> tuple[object, ...]:
         """The fields in order, as they are packed."""
-        return tuple(getattr(self, name) for name in self.__slots__)
+        return (
+            self.command,
+            self.environment,
+            self.facts,
+            self.effects,
+            self.segments,
+            self.data,
+            self.data_digest,
+            self.stdin_end,
+            self.status,
+            self.wall,
+            self.utime,
+            self.stime,
+            self.maxrss,
+            self.nested,
+            self.children,
+            self.stored,
+        )
 
     def pack(self) -> bytes:
         """The packed form."""

@@ -207,20 +207,23 @@ class Tree:
 
         False, with nothing learnt, where an execution changed some of it, or knows it in another way.
         """
-        news: list[tuple[Execution, dict[bytes, State]]] = []
+        news: list[tuple[Execution, dict[bytes, State], list[bytes]]] = []
         node: Execution | None = ex
         while node is not None and token not in node.walks:
             if node.made or not node.touched.keys().isdisjoint(facts.keys()):
                 return False
             if not node.touched_in.keys().isdisjoint(facts.keys()):
                 return False
-            new = new_facts(node.states, facts)
-            if new is None:
+            found = new_facts(node.states, facts)
+            if found is None:
                 return False
-            news.append((node, new))
+            news.append((node, *found))
             node = node.parent
-        for node, new in news:
+        for node, new, stronger in news:
             node.states.update(new)
+            for path in stronger:
+                aspect, value, timed = facts[path]
+                self._learn_more(node, path, node.states[path], (aspect, value), timed)
             node.walks |= ways
             node.walks.add(token)
         return True
@@ -536,16 +539,26 @@ class Tree:
                 self.look(node, path, OWNER, self.world.look(path))
 
 
-def new_facts(known: Mapping[bytes, State], facts: Mapping[bytes, State]) -> dict[bytes, State] | None:
-    """Those of ``facts`` that are not known; None where one is known otherwise, and which counts takes more thought."""
+def new_facts(
+    known: Mapping[bytes, State], facts: Mapping[bytes, State]
+) -> tuple[dict[bytes, State], list[bytes]] | None:
+    """Those of ``facts`` that are not known, and the paths of which less is known.
+
+    None where something is known otherwise, and it takes more thought to say which counts.
+    """
     new: dict[bytes, State] = {}
+    stronger: list[bytes] = []
     for path, fact in facts.items():
         there = known.get(path)
         if there is None:
             new[path] = fact
-        elif fact is not _IS_FOLDER and not covers(there, fact):
+        elif fact is _IS_FOLDER or covers(there, fact):
+            continue
+        elif STRENGTH[there[0]] < STRENGTH[fact[0]]:
+            stronger.append(path)
+        else:
             return None
-    return new
+    return new, stronger
 
 
 def covers(known: State, fact: State) -> bool:

@@ -45,8 +45,11 @@ def frame(variant: bytes, packed: bytes) -> bytes:
 
 def read(layout: Layout, key: bytes) -> bytes:
     """The record file of a key; empty where there is none or it cannot be read."""
+    path = layout.record(key)
+    if not os.access(path, os.F_OK):  # most often so in a first run, and cheaper than an error
+        return b""
     try:
-        fd = os.open(layout.record(key), os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return b""
     try:

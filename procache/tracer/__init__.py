@@ -2,3 +2,7 @@
 
 The only package that knows ptrace, registers and system call numbers.
 """
+
+from procache.tracer import lean
+
+lean.load()

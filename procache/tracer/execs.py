@@ -8,7 +8,7 @@ import time
 
 from procache.capture.capture import Capture
 from procache.events import execution_event
-from procache.model.aspects import CONTENT, OWNER
+from procache.model.aspects import OWNER
 from procache.model.command import Command, EnvTables
 from procache.model.execution import HIT, MISS, UNCACHEABLE, Execution
 from procache.model.match import ALL, match
@@ -20,7 +20,7 @@ from procache.tracer.calls import PathCalls
 from procache.tracer.fds import Inherited, TraceeStreams, further_kinds, open_count, reads_nothing, share, surviving
 from procache.tracer.gather import LEAST_LIMIT, Gather, may_gather
 from procache.tracer.pipereads import taint_unended
-from procache.tracer.programs import FOREIGN, MAX_SCRIPTS, NATIVE, OTHER, SCRIPT, Programs
+from procache.tracer.loading import Loader
 from procache.tracer.skip import Skip
 from procache.tracer.tracee import Tracee, signed
 from procache.world import inherited as world_inherited
@@ -90,7 +90,7 @@ class Execs:
         "watcher",
         "capture",
         "envs",
-        "programs",
+        "loader",
         "root",
         "root_misses",
         "refresh",
@@ -130,7 +130,7 @@ class Execs:
         self.watcher = watcher
         self.capture = Capture(tree, layout, None if no_store else writer)
         self.envs = envs
-        self.programs = Programs()
+        self.loader = Loader(paths)
         self.root = root
         self.root_misses = root_misses
         self.refresh = refresh
@@ -413,7 +413,7 @@ class Execs:
         if program in self.policy.never_skipped:
             ex.taint(reason("never-skipped", detail=program))
         if not isinstance(pending.found, bytes):
-            self._load(t, pending.found, MAX_SCRIPTS)
+            self.loader.load(t, pending.found)
 
     def _inherit(self, t: Tracee, ex: Execution, pending: Pending) -> None:
         """Follow descriptors above 2 that the exec handed on, and standard ones that it closed."""
@@ -434,26 +434,6 @@ class Execs:
             ex.inherited[fd] = (st.st_dev, st.st_ino)
             if fd not in t.process.watched and not pending.taints and not self.watcher.watch_after_exec(t, fd):
                 pending.taints.append(reason("inherited-descriptor", detail=fd))
-
-    def _load(self, t: Tracee, found: Found, depth: int) -> None:
-        """Attribute an executable and what it needs to be loaded."""
-        st = found.st
-        if isinstance(st, int):
-            return self.tree.taint(t.ex, reason("changed-outside", path=found.path))
-        self.paths.walked(t.ex, found)
-        self.tree.look(t.ex, found.path, CONTENT, st)
-        if st.st_mode & (stat.S_ISUID | stat.S_ISGID):
-            self.tree.taint(t.ex, reason("setuid", path=found.path))
-        kind, interpreter = self.programs.kind(found.path, st)
-        if kind == FOREIGN:
-            self.tree.taint(t.ex, reason("foreign-architecture", detail=found.path))
-        elif kind == OTHER:
-            self.tree.taint(t.ex, reason("unknown-program", path=found.path))
-        elif interpreter and (kind == NATIVE or (kind == SCRIPT and depth)):
-            absolute = t.absolute(None, interpreter)
-            if absolute is not None:
-                self._load(t, self.paths.resolver.resolve(absolute, True), depth - 1)
-        return None
 
     # -- the end ------------------------------------------------------------------------------------------------
 

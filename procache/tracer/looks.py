@@ -15,13 +15,14 @@ import stat
 
 from procache.model.aspects import CONTENT, META, OWNER, TYPE
 from procache.model.reasons import reason
+from procache.model.tree import Tree
 from procache.tracer import table
 from procache.tracer.source import as_stat
 from procache.world.paths import Walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from procache.model.tree import State
     from procache.tracer.calls import PathCalls
@@ -110,10 +111,9 @@ class Looks:
             fact = None if plan is None else self._fact(t, plan)
             if plan is None or fact is None or states.get(plan.found.path, fact) != fact:
                 return None
-            for way in (plan.found.walk, *plan.found.links):
-                ways.add(way)
-                for path, passed in self._passed(way):
-                    states.setdefault(path, passed)
+            ways.update((plan.found.walk, *plan.found.links))
+            for path, passed in passed_through(plan.found, self.finding.resolver.texts):
+                states.setdefault(path, passed)
             states[plan.found.path] = fact
         return Batch(states, ways)
 
@@ -122,14 +122,6 @@ class Looks:
         aspect = self.finding.looked_at(t, found, plan.aspect)
         answer = plan.answer if aspect == plan.aspect else world.lasting(aspect, found.path, found.st)
         return None if answer is None else (*answer, t.ex.timed_stats and aspect == META)
-
-    def _passed(self, way: Walk | bytes) -> Iterator[tuple[bytes, State]]:
-        tree, texts = self.finding.tree, self.finding.resolver.texts
-        if isinstance(way, Walk):
-            yield from ((folder, tree.FOLDER) for folder in way.folders)
-            yield from ((link, tree.passed_link(texts[link])) for link in way.links)
-        else:
-            yield way, tree.passed_link(texts[way])
 
     # -- single looks ------------------------------------------------------------------------------------
 
@@ -171,3 +163,13 @@ class Looks:
             aspect = CONTENT
         plan = self.plans[look] = Plan(found, aspect)
         return plan
+
+
+def passed_through(found: Found, texts: Mapping[bytes, bytes]) -> Iterator[tuple[bytes, State]]:
+    """The facts of the folders and links on the way to what was found; ``texts``: what the links say."""
+    for way in (found.walk, *found.links):
+        if isinstance(way, Walk):
+            yield from ((folder, Tree.FOLDER) for folder in way.folders)
+            yield from ((link, Tree.passed_link(texts[link])) for link in way.links)
+        else:
+            yield way, Tree.passed_link(texts[way])

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 #: Seconds between two looks, and looks without parallelism until the tree is kept together again.
 PERIOD = 0.02
 CALM = 8
+#: So many looks in a row must see parallelism: a process that ends while its parent wakes is seen as two that run.
+SURE = 2
 #: Looks during which a second crowded CPU means that all are.
 RESTLESS = 5
 #: Share of a period (ns) that the tracer may wait for its CPU before that one is left to others.
@@ -37,7 +39,7 @@ MOST = 12
 class Near:
     """The affinity of the tracer and its tracees. ``tracees`` is the loop's table."""
 
-    __slots__ = ("allowed", "tracees", "together", "calm", "cpu", "waited", "enabled", "moved", "tracer")
+    __slots__ = ("allowed", "tracees", "together", "calm", "cpu", "waited", "enabled", "moved", "tracer", "parallel")
 
     def __init__(self, tracees: dict[int, Tracee]) -> None:
         self.allowed = os.sched_getaffinity(0)
@@ -50,6 +52,7 @@ class Near:
         self.cpu = 0
         self.waited = 0
         self.moved = 0
+        self.parallel = 0
 
     def start(self) -> None:
         """Begin: the root was seized and waits for its start."""
@@ -96,6 +99,7 @@ class Near:
         here = libc.sched_getcpu()
         self.cpu = here if here in self.allowed else min(self.allowed)
         self.together = True
+        self.parallel = self.waited = 0
         self._everywhere({self.cpu})
 
     def _elsewhere(self) -> None:
@@ -129,7 +133,8 @@ class Near:
     def _tick(self) -> None:
         self.moved = max(0, self.moved - 1)
         if self.together:
-            if self._parallel():
+            self.parallel = self.parallel + 1 if self._parallel() else 0
+            if self.parallel >= SURE or len(self.tracees) > MOST:
                 self._scatter()
             elif self._crowded():
                 self._elsewhere()

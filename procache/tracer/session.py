@@ -32,6 +32,7 @@ from procache.tracer.source import make
 from procache.tracer.streamcalls import StreamCalls
 from procache.tracer.tracee import Tracee
 from procache.tracer.watch import Watcher
+from procache.world import view
 from procache.world.environment import as_mapping
 from procache.world.paths import Resolver
 
@@ -127,6 +128,7 @@ def shortened(text: str) -> str:
 
 def assemble(front: Front, options: RunOptions, writer: Writer, misses: list[Reason]) -> tuple[Loop, Execs]:
     """Make the parts of a traced run and join them."""
+    view.load_native()
     tree = Tree(front.world)
     tree.rules = front.policy.paths
     tracees: dict[int, Tracee] = {}

@@ -26,7 +26,6 @@ from procache.model.aspects import (
     Fact,
     State,
 )
-from procache.native import WANTED, fitting
 from procache.world import pseudo, states
 from procache.world.states import Memo
 
@@ -35,14 +34,22 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import ModuleType
 
+#: The twin in C of ``World.first_changed``, once it was loaded: a warm hit has no use for it.
 native: ModuleType | None = None
-if WANTED:
-    try:
-        from procache.world import _looks
 
+
+def load_native() -> None:
+    """Use the part in C, where it was built."""
+    global native
+    from procache.native import WANTED, fitting
+
+    if WANTED:
+        try:
+            from procache.world import _looks
+        except ImportError:
+            return
         native = fitting(_looks)
-    except ImportError:
-        pass
+
 
 #: A file that was only stat'ed is read, to be recognised with another mtime, up to this size.
 SMALL = 1 << 14

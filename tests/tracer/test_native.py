@@ -24,6 +24,7 @@ HEADER = Path(sysconfig.get_path("include"), "Python.h")
 
 @pytest.mark.skipif(not HEADER.exists() or not shutil.which("gcc"), reason="nothing to compile the parts in C with")
 def test_the_parts_in_c_are_used() -> None:
+    view.load_native()
     assert source.native is not None
     assert view.native is not None
 
@@ -84,6 +85,7 @@ def test_standard_streams(me: Tracee) -> None:
 
 @pytest.fixture(params=["native", "python"])
 def world(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> World:
+    view.load_native()
     if request.param == "python":
         monkeypatch.setattr(view, "native", None)
     return World()

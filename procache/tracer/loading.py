@@ -1,0 +1,111 @@
+"""What an exec loads before the program itself runs: the executable, interpreters of scripts, the ELF interpreter.
+
+The same program is loaded again and again in a script of short jobs. So the facts that it came to are kept,
+and given to the next execution at once when the files are as they were.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from procache.model.aspects import CONTENT
+from procache.model.reasons import reason
+from procache.tracer.looks import passed_through
+from procache.tracer.programs import FOREIGN, MAX_SCRIPTS, NATIVE, OTHER, SCRIPT, Programs
+from procache.world.states import look, same_look
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from procache.model.tree import State
+    from procache.tracer.calls import PathCalls
+    from procache.tracer.tracee import Tracee
+    from procache.world.paths import Found, Walk
+
+    Key = tuple[Walk, bytes, tuple[Walk | bytes, ...]]
+
+
+class Loaded:
+    """What loading an ELF program came to: the files and how they looked, the facts, the ways to them."""
+
+    __slots__ = ("files", "facts", "ways", "walks")
+
+    def __init__(
+        self, files: list[tuple[bytes, os.stat_result]], facts: dict[bytes, State], ways: set[object], walks: object
+    ) -> None:
+        self.files = files
+        self.facts = facts
+        self.ways = ways
+        #: the walks of the resolver at that time: it drops them when a folder or link changes
+        self.walks = walks
+
+
+class Loader:
+    """Counts what an exec loads as looks of the new execution."""
+
+    __slots__ = ("paths", "tree", "programs", "known")
+
+    def __init__(self, paths: PathCalls) -> None:
+        self.paths = paths
+        self.tree = paths.tree
+        self.programs = Programs()
+        self.known: dict[Key, Loaded] = {}
+
+    def load(self, t: Tracee, found: Found) -> None:
+        """Attribute the executable ``found`` and what it needs to be loaded."""
+        key = (found.walk, found.path, found.links)
+        known = self.known.get(key)
+        if known is not None and self._again(t, found, known):
+            return
+        loaded: list[Found] = []
+        self._load(t, found, MAX_SCRIPTS, loaded)
+        made = self._keep(loaded)
+        if made is not None:
+            self.known[key] = made
+
+    def _again(self, t: Tracee, found: Found, known: Loaded) -> bool:
+        """Give an execution the facts of the same program, loaded before; False where anything is otherwise."""
+        ex, tree = t.ex, self.tree
+        if known.walks is not self.paths.resolver.walks or ex.timed or isinstance(found.st, int):
+            return False
+        seen = [found.st, *(look(path) for path, _ in known.files[1:])]
+        if any(isinstance(st, int) or not same_look(old, st) for st, (_, old) in zip(seen, known.files, strict=True)):
+            return False
+        return tree.writers.keys().isdisjoint(known.facts.keys()) and tree.learn(ex, known, known.facts, known.ways)
+
+    def _keep(self, loaded: list[Found]) -> Loaded | None:
+        """What was loaded, where that was all ELF files that are old enough to be recognised."""
+        facts: dict[bytes, State] = {}
+        ways: set[object] = set()
+        files: list[tuple[bytes, os.stat_result]] = []
+        for found in loaded:
+            if isinstance(found.st, int) or found.st.st_mode & (stat.S_ISUID | stat.S_ISGID):
+                return None
+            answer = self.tree.world.lasting(CONTENT, found.path, found.st)
+            if answer is None or self.programs.kind(found.path, found.st)[0] != NATIVE:
+                return None
+            files.append((found.path, found.st))
+            ways.update((found.walk, *found.links))
+            facts.update(passed_through(found, self.paths.resolver.texts))
+            facts[found.path] = (*answer, False)
+        return Loaded(files, facts, ways, self.paths.resolver.walks)
+
+    def _load(self, t: Tracee, found: Found, depth: int, loaded: list[Found]) -> None:
+        st = found.st
+        if isinstance(st, int):
+            return self.tree.taint(t.ex, reason("changed-outside", path=found.path))
+        loaded.append(found)
+        self.paths.walked(t.ex, found)
+        self.tree.look(t.ex, found.path, CONTENT, st)
+        if st.st_mode & (stat.S_ISUID | stat.S_ISGID):
+            self.tree.taint(t.ex, reason("setuid", path=found.path))
+        kind, interpreter = self.programs.kind(found.path, st)
+        if kind == FOREIGN:
+            self.tree.taint(t.ex, reason("foreign-architecture", detail=found.path))
+        elif kind == OTHER:
+            self.tree.taint(t.ex, reason("unknown-program", path=found.path))
+        elif interpreter and (kind == NATIVE or (kind == SCRIPT and depth)):
+            absolute = t.absolute(None, interpreter)
+            if absolute is not None:
+                self._load(t, self.paths.resolver.resolve(absolute, True), depth - 1, loaded)
+        return None
