@@ -19,8 +19,8 @@ from procache.store import journal, records
 from procache.tracer.calls import PathCalls
 from procache.tracer.fds import Inherited, TraceeStreams, further_kinds, open_count, reads_nothing, share, surviving
 from procache.tracer.gather import LEAST_LIMIT, Gather, may_gather
+from procache.tracer.loading import Loader, may_run
 from procache.tracer.pipereads import taint_unended
-from procache.tracer.loading import Loader
 from procache.tracer.skip import Skip
 from procache.tracer.tracee import Tracee, signed
 from procache.world import inherited as world_inherited
@@ -51,13 +51,6 @@ COMPARED, TOLD = 3, 64
 MOST_WATCHED = 32
 #: Signals that come from outside or from a clock: what contains such a death is not to be trusted either.
 FROM_OUTSIDE = frozenset((1, 2, 3, 9, 14, 15, 24))
-
-
-def may_run(found: Found) -> bool:
-    """True for a regular file that this user may execute."""
-    if isinstance(found.st, int) or found.blocked:
-        return False
-    return stat.S_ISREG(found.st.st_mode) and os.access(found.path, os.X_OK)
 
 
 class Pending:
@@ -179,25 +172,8 @@ class Execs:
 
     def _or_runs(self, t: Tracee, pending: Pending, skipped: bool | Gather) -> bool | Gather:
         if skipped is False and not isinstance(pending.found, bytes):
-            self._look_ahead(t, pending.found)
+            self.loader.look_ahead(t, pending.found)
         return skipped
-
-    def _look_ahead(self, t: Tracee, found: Found) -> None:
-        """What makes an exec of what is there fail is an input of the caller: its form, and what it needs to run."""
-        for _ in range(MAX_SCRIPTS):
-            assert not isinstance(found.st, int)
-            kind, interpreter = self.programs.kind(found.path, found.st)
-            absolute = t.absolute(None, interpreter)
-            if kind in (FOREIGN, OTHER):
-                return self.tree.look(t.ex, found.path, CONTENT, found.st)
-            if absolute is None:
-                return
-            needed = self.paths.resolver.resolve(absolute, True)
-            if not may_run(needed):
-                self.tree.look(t.ex, found.path, CONTENT, found.st)
-                self.paths.walked(t.ex, needed)
-                return self.tree.look(t.ex, needed.path, OWNER, needed.st)
-            found = needed
 
     def _find_program(self, t: Tracee, absolute: bytes) -> Found | bytes | None:
         """What is to run; b"" where it has no path; None where the call will fail."""

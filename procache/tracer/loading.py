@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 
-from procache.model.aspects import CONTENT
+from procache.model.aspects import CONTENT, OWNER
 from procache.model.reasons import reason
 from procache.tracer.looks import passed_through
 from procache.tracer.programs import FOREIGN, MAX_SCRIPTS, NATIVE, OTHER, SCRIPT, Programs
@@ -23,6 +23,13 @@ if TYPE_CHECKING:
     from procache.world.paths import Found, Walk
 
     Key = tuple[Walk, bytes, tuple[Walk | bytes, ...]]
+
+
+def may_run(found: Found) -> bool:
+    """True for a regular file that this user may execute."""
+    if isinstance(found.st, int) or found.blocked:
+        return False
+    return stat.S_ISREG(found.st.st_mode) and os.access(found.path, os.X_OK)
 
 
 class Loaded:
@@ -53,23 +60,47 @@ class Loader:
 
     def load(self, t: Tracee, found: Found) -> None:
         """Attribute the executable ``found`` and what it needs to be loaded."""
-        key = (found.walk, found.path, found.links)
-        known = self.known.get(key)
-        if known is not None and self._again(t, found, known):
+        known = self._known(found)
+        if known is not None and self._again(t, known):
             return
         loaded: list[Found] = []
         self._load(t, found, MAX_SCRIPTS, loaded)
         made = self._keep(loaded)
         if made is not None:
-            self.known[key] = made
+            self.known[found.walk, found.path, found.links] = made
 
-    def _again(self, t: Tracee, found: Found, known: Loaded) -> bool:
-        """Give an execution the facts of the same program, loaded before; False where anything is otherwise."""
-        ex, tree = t.ex, self.tree
-        if known.walks is not self.paths.resolver.walks or ex.timed or isinstance(found.st, int):
-            return False
+    def look_ahead(self, t: Tracee, found: Found) -> None:
+        """What makes an exec of what is there fail is an input of the caller: its form, and what it needs to run."""
+        if self._known(found) is not None:
+            return
+        for _ in range(MAX_SCRIPTS):
+            assert not isinstance(found.st, int)
+            kind, interpreter = self.programs.kind(found.path, found.st)
+            absolute = t.absolute(None, interpreter)
+            if kind in (FOREIGN, OTHER):
+                return self.tree.look(t.ex, found.path, CONTENT, found.st)
+            if absolute is None:
+                return
+            needed = self.paths.resolver.resolve(absolute, True)
+            if not may_run(needed):
+                self.tree.look(t.ex, found.path, CONTENT, found.st)
+                self.paths.walked(t.ex, needed)
+                return self.tree.look(t.ex, needed.path, OWNER, needed.st)
+            found = needed
+
+    def _known(self, found: Found) -> Loaded | None:
+        """What loading it came to before, where all of it still looks the same."""
+        known = self.known.get((found.walk, found.path, found.links))
+        if known is None or known.walks is not self.paths.resolver.walks or isinstance(found.st, int):
+            return None
         seen = [found.st, *(look(path) for path, _ in known.files[1:])]
-        if any(isinstance(st, int) or not same_look(old, st) for st, (_, old) in zip(seen, known.files, strict=True)):
+        pairs = zip(seen, known.files, strict=True)
+        return known if all(not isinstance(st, int) and same_look(old, st) for st, (_, old) in pairs) else None
+
+    def _again(self, t: Tracee, known: Loaded) -> bool:
+        """Give an execution the facts of the same program, loaded before; False where it is not as simple as that."""
+        ex, tree = t.ex, self.tree
+        if ex.timed:
             return False
         return tree.writers.keys().isdisjoint(known.facts.keys()) and tree.learn(ex, known, known.facts, known.ways)
 

@@ -212,6 +212,8 @@ class StreamCalls:
         command = args[1] & 0xFFFFFFFF
         if command in (1024, 1026):
             return self.taint(t.ex.chain(), "watch", "fcntl")
+        if is_next(t, args[2]) and args[2] in t.process.watched:
+            return None  # a shell puts a stream aside, where it is watched already
         return self._follow_copy(t, signed(args[0]))
 
     def _follow_copy(self, t: Tracee, fd: int) -> None:
@@ -327,3 +329,9 @@ def clipped(places: list[tuple[int, int]], count: int) -> list[tuple[int, int]]:
         found.append((address, min(size, count)))
         count -= size
     return found
+
+
+def is_next(t: Tracee, fd: int) -> bool:
+    """True when a copy that is to get the number ``fd`` or the next free one above gets just that."""
+    process = t.process
+    return len(process.threads) == 1 and not process.shares_fs and t.stat_descriptor(fd) is None
