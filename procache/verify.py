@@ -169,7 +169,7 @@ def unstable(old: Record, detail: str) -> Record:
     values = dict(zip(Record.__slots__, old.values(), strict=True))
     facts = [(b"", UNSTABLE, None, False)]
     nothing = {"facts": facts, "effects": [], "segments": [], "data": os.fsencode(detail), "data_digest": b""}
-    return Record(*{**values, **nothing}.values())
+    return Record.of({**values, **nothing}.values())
 
 
 def chunks(read: object) -> Iterator[bytes]:

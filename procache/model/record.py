@@ -9,6 +9,8 @@ from procache.model.aspects import UNSTABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from procache.model.aspects import Fact
     from procache.model.effects import Effect
 
@@ -120,6 +122,11 @@ class Record:
         """Digest of what tells variants of one command apart: their facts."""
         plain = [(path, aspect, telling(value, timed), timed) for path, aspect, value, timed in self.facts]
         return digests.of_bytes(_pack(plain))
+
+    @classmethod
+    def of(cls, values: Iterable[object]) -> Record:
+        """The record with these values, in the order of ``values``; what they are is not checked."""
+        return cls(*values)  # type: ignore[arg-type]
 
     @classmethod
     def unpack(cls, packed: bytes) -> Record:

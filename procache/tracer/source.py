@@ -119,4 +119,10 @@ def as_stat(fields: tuple[int, ...]) -> os.stat_result:
     mode, inode, device, links, uid, gid, size, mtime, ctime = fields
     seconds, rest = mtime // 1_000_000_000, ctime // 1_000_000_000
     head = (mode, inode, device, links, uid, gid, size, 0, seconds, rest)
-    return os.stat_result((*head, 0.0, mtime / 1e9, ctime / 1e9, 0, mtime, ctime))
+    return os.stat_result((*head, 0.0, precise(mtime), precise(ctime), 0, mtime, ctime))
+
+
+def precise(ns: int) -> float:
+    """A time in seconds, rounded as CPython does it."""
+    seconds, rest = divmod(ns, 1_000_000_000)
+    return seconds + 1e-9 * rest
