@@ -112,7 +112,7 @@ class TraceeStreams:
         """
         if not ended:
             return False
-        if not size and reads_nothing(self.tracee):
+        if not size and (self.gather is None or not self.gather.taken) and reads_nothing(self.tracee):
             return True
         if self.gather is not None:
             return self.gather.holds(size, digest)

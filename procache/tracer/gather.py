@@ -147,17 +147,18 @@ class Gather:
         return self.fits is not None and self.fits[:2] == (size, digest)
 
     def take(self) -> None:
-        """Take the fitting input out of the pipe, as the program would. Raises ReplayFailed, with all left in place."""
-        assert self.fits is not None
-        if self.taken:
+        """Take the fitting input out of the pipe, as the program would. Raises ReplayFailed."""
+        if self.taken or self.fits is None:  # None: it has turned out to be empty
             return
         size, digest, _ = self.fits
         data = peek(self.source, size) if size else b""
         if waiting(self.source) != (size, True) or data is None or digests.of_bytes(data) != digest:
             raise ReplayFailed("the input has changed")
-        os.pwrite(self.spool, data, 0)
         self.taken = True
-        drop(self.source, size)
+        data = drop(self.source, size)
+        os.pwrite(self.spool, data, 0)
+        if len(data) < size:
+            raise ReplayFailed("somebody else reads the input")
 
     def pieces(self) -> Iterator[bytes]:
         """What was taken."""

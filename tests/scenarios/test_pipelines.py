@@ -113,6 +113,13 @@ def test_the_last_byte_of_an_input_that_no_pipe_holds(lab: Lab) -> None:
     again(lab, f"{script.format('xx')}; true", {"sha256sum": "miss"})
 
 
+def test_a_pipe_that_was_emptied_is_no_empty_input(lab: Lab) -> None:
+    """What was taken out of it to be compared is still what comes through it."""
+    lab.both("true | sha256sum > out")
+    lab.both("{ blob 3000000; printf x; } | sha256sum > out")
+    again(lab, "{ blob 3000000; printf y; } | sha256sum > out", {"sha256sum": "miss"})
+
+
 @pytest.mark.parametrize("reader", ["sha256sum", "sh -c 'exec sha256sum'"])
 def test_an_input_that_goes_on_where_the_recorded_one_ended(lab: Lab, reader: str) -> None:
     """More was taken than fits: the program gets it, and then what still comes, and its record knows all of it."""
