@@ -13,6 +13,7 @@ back          in a fresh box, without any change
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -84,8 +85,8 @@ def examine(case: Case, cacher: Cacher, root: Path, programs: Path) -> Verdict:
     """Lead a case through its life, in a folder of its own below ``root``."""
     if missing := possible(case.needs):
         return Verdict(case.name, skipped=missing)
-    place = root / case.name.replace("/", "-")
-    place.mkdir()
+    place = root / re.sub(r"[^A-Za-z0-9]+", "-", case.name)
+    place.mkdir()  # without blanks: shell texts may use $TMPDIR as it comes
     verdict = Verdict(case.name)
     trial = Trial(case, cacher, Box(place, programs))
     try:

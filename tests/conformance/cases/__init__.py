@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ..case import Case
-from . import contents, names, opening, processes, programs, streams
+from . import concurrency, contents, names, opening, processes, programs, streams, tools, world
 
-TABLES = (opening, names, contents, streams, processes, programs)
+TABLES = (opening, names, contents, streams, processes, programs, world, concurrency, tools)
 
 CASES: dict[str, Case] = {case.name: case for table in TABLES for case in table.CASES}
 assert len(CASES) == sum(len(table.CASES) for table in TABLES), "two cases have one name"
