@@ -431,7 +431,10 @@ class Tree:
         self.look(ex, old, CONTENT, old_st)
         self.create(ex, new, new_st)
         if type(old_st) is not int and new_st == errno.ENOENT:
+            times = [(node, touch.set_mtime) for node in ex.chain() if (touch := node.touched.get(old)) is not None]
             self.touch(ex, old, old_st)
+            for node, time in times:  # a further name does not change the file's own time
+                node.touched[old].set_mtime = time
 
     # -- taints and conflicts ------------------------------------------------------------------------
 

@@ -27,9 +27,11 @@ def main() -> int:
         verdicts = []
         for name, future in pool.verdicts.items():
             verdicts.append(future.result())
+            for line in report.failures(verdicts[-1:]):
+                print(line, flush=True)
             if sys.stderr.isatty():
                 print(f"\r{len(verdicts)}/{len(names)} {name:60.60}", end="\r", file=sys.stderr)
-    print(*report.table(verdicts), "", *report.remarks(verdicts), *report.failures(verdicts), sep="\n")
+    print("", *report.table(verdicts), "", *report.remarks(verdicts), sep="\n")
     print(f"\n{len(names)} cases in {time.monotonic() - begin:.0f} s, cacher: {options.cacher}")
     return int(any(verdict.faults() for verdict in verdicts))
 

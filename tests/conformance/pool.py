@@ -24,6 +24,7 @@ class Pool:
 
     def __init__(self, names: Iterable[str], cacher: str, jobs: int | None = None) -> None:
         self._root = Path(tempfile.mkdtemp(prefix="conformance-"))
+        self._root.chmod(0o755)  # some cases are of other users
         programs = self._root / "programs"
         programs.mkdir()
         compile_all([source for folder in SOURCES for source in folder.glob("*.c")], programs)

@@ -6,6 +6,7 @@ from ..case import Case, Hit
 from ..make import case, content, steps
 
 IN = "echo one > in"
+GO, READY = (f"while [ ! -e {name} ]; do sleep 0.02; done" for name in ("go", "ready"))
 R, A, F = Hit.REQUIRED, Hit.ALLOWED, Hit.FORBIDDEN
 
 
@@ -46,7 +47,7 @@ CASES = (
     ),
     case(
         "concurrency/one reads what another writes",
-        "steps open f wct write 1 sleep 200 write 2 & sleep 0.1; cat f; wait; cat f in",
+        f"(printf 1; : > ready; {GO}; printf 2) > f & {READY}; cat f; : > go; wait; cat f in; rm ready go",
         IN,
         content(),
         hit=A,
@@ -63,7 +64,7 @@ CASES = (
     ),
     case(
         "concurrency/one makes and removes what another lists",
-        "mkdir d; (: > d/1; sleep 0.2; rm d/1) & sleep 0.1; ls d; wait; ls d; cat in",
+        f"mkdir d; (: > d/1; : > ready; {GO}; rm d/1) & {READY}; ls d; : > go; wait; ls d; cat in; rm ready go",
         IN,
         content(),
         hit=A,

@@ -95,7 +95,6 @@ CASES = (
         "seq 35 > in",
         content("in", "1s/1/2/"),
         appears("part-ad", hit=A),
-        again=R,
     ),
     case("tools/tee", "cat in | tee a b | wc -c", IN, content("in", hit=F), again=A),
     case(
@@ -241,7 +240,12 @@ CASES = (
         "make -s; make -s",
         f"{MAKE}; echo one > out; touch -d 2002-02-02 out",
         touched("in", hit=A),
-        other(Kind.TIME, "a newer input", "touch -d 2003-03-03 in"),
+        other(
+            Kind.TIME,
+            "a newer input",
+            "touch -d 2003-03-03 in",
+            known="an output that is right already keeps its time, so make does it again (ADR 006)",
+        ),
         gone("out"),
         needs=("make",),
     ),
