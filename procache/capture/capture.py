@@ -276,6 +276,8 @@ class Capture:
         if not isinstance(log, StreamLog):
             return [], b"", b""
         segments, data, digest, spool = log.take()
+        if ex.stdin is not None and any(ex.inherited.get(fd) == ex.inherited.get(0) for fd, _ in segments):
+            raise Unrecordable(reason("seeks-stream", detail="0, which it also reads"))  # one offset for both
         if data is not None and len(data) <= INLINE:
             return segments, data, b""
         if self.writer is not None and digest not in self.writer.seen:

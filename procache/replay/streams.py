@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from procache.store.layout import Layout
 
 CHUNK = 1 << 16
+PAGE = 4096
 
 
 def check(record: Record, layout: Layout) -> int:
@@ -58,33 +59,36 @@ def cut(segments: list[tuple[int, int]], data: bytes | None, blob: int) -> Itera
 
 
 def write_all(fd: int, data: bytes) -> None:
-    """Write everything. Raises OSError (EPIPE where the reader is gone)."""
+    """Write everything, waiting for room where the descriptor itself does not. Raises OSError (EPIPE: no reader)."""
     view = memoryview(data)
     while view:
-        view = view[os.write(fd, view) :]
+        try:
+            view = view[os.write(fd, view) :]
+        except BlockingIOError:
+            _wait_for_room(fd)
 
 
-def never_blocks(fd: int, size: int) -> bool:
-    """True when a write of ``size`` bytes to ``fd`` cannot wait: a file, /dev/null, or an empty pipe with room."""
+def _wait_for_room(fd: int) -> None:
+    import select
+
+    poll = select.poll()
+    poll.register(fd, select.POLLOUT)
+    poll.poll()
+
+
+def never_blocks(fd: int, size: int, writes: int) -> bool:
+    """True when ``size`` bytes in so many writes to ``fd`` cannot wait: a file, /dev/null, an empty pipe with room.
+
+    A pipe has room for some pages, and each write may leave one partly filled (pipe(7)); half of them are enough
+    for us, since somebody else may write there too.
+    """
     mode = os.fstat(fd).st_mode
     if stat.S_ISREG(mode):
         return True
     if stat.S_ISCHR(mode):
         return os.fstat(fd).st_rdev == os.makedev(1, 3)
-    return stat.S_ISFIFO(mode) and size <= 4096 and queued(fd) == 0
-
-
-def has_room(fd: int, size: int) -> bool:
-    """False when ``size`` bytes may have to wait for the reader of a pipe or socket."""
-    mode = os.fstat(fd).st_mode
-    if stat.S_ISSOCK(mode):
+    if not stat.S_ISFIFO(mode) or size // PAGE + writes > fcntl.fcntl(fd, fcntl.F_GETPIPE_SZ) // PAGE // 2:
         return False
-    # A write that does not fill its last page leaves the rest of it unused: only half of the room is counted on.
-    return not stat.S_ISFIFO(mode) or 2 * (queued(fd) + size) <= fcntl.fcntl(fd, fcntl.F_GETPIPE_SZ)
-
-
-def queued(fd: int) -> int:
-    """How many bytes in a pipe are not read yet."""
-    count = array.array("i", [0])
-    fcntl.ioctl(fd, termios.FIONREAD, count)
-    return count[0]
+    queued = array.array("i", [0])
+    fcntl.ioctl(fd, termios.FIONREAD, queued)
+    return queued[0] == 0

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from procache.tracer.gather import Gather
 
 O_CLOEXEC = 0o2000000
-KCMP_VM = 1
 
 
 def share(tgid: int, fd: int) -> int:
@@ -191,28 +190,6 @@ def open_flags(t: Tracee, fd: int) -> int:
         return int(os.read(info, 256).split(b"flags:", 1)[1].split(None, 1)[0], 8)
     finally:
         os.close(info)
-
-
-def somebody_waits(t: Tracee) -> bool:
-    """True when somebody may wait for the exec that ``t`` is about to make.
-
-    That is a parent that shares its memory (vfork), or who reads a pipe that the exec closes: so programs learn
-    whether an exec has failed.
-    """
-    if shares_memory(t.process.tgid):
-        return True
-    for name in os.listdir(b"/proc/%d/fd" % t.tid):
-        st = t.stat_descriptor(int(name))
-        if st is not None and stat.S_ISFIFO(st.st_mode) and open_flags(t, int(name)) & O_CLOEXEC:
-            return True
-    return False
-
-
-def shares_memory(pid: int) -> bool:
-    """True when a process uses the memory of its parent, as after vfork(2); also where the kernel cannot tell."""
-    with open(b"/proc/%d/stat" % pid, "rb", buffering=0) as file:
-        parent = int(file.read(1024).rpartition(b")")[2].split()[1])
-    return bool(libc.syscall(arch.NUMBERS["kcmp"], pid, parent, KCMP_VM, 0, 0) <= 0)
 
 
 def open_count(t: Tracee) -> int:

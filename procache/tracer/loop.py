@@ -218,6 +218,7 @@ class Loop:
         skip = self.execs.skip
         if skip.helper:
             self.helpers[skip.helper] = (t, skip.status)
+            self.execs.watcher.through_exec(t)  # whoever reads the output may wait for the exec first
         else:
             self._exit(t, skip.status)
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _TSYNC = 1
 _EXECS = (arch.NUMBERS["execve"], arch.NUMBERS["execveat"])
 _WALL = 0x40000000
+#: Kinds of stops: events 7 and 4 with SIGTRAP, and SIGTRAP with the mark of PTRACE_O_TRACESYSGOOD.
+_SECCOMP_STOP, _EXEC_STOP, _CALL_STOP = 0x705, 0x405, 0x85
 
 
 class Watcher:
@@ -70,6 +72,26 @@ class Watcher:
         self.release(t)
         return done
 
+    def through_exec(self, t: Tracee) -> None:
+        """Take ``t`` from the entry of an exec through it, and hold it at the entry of a call before its program runs.
+
+        Its parent may wait for just that: in vfork(2), or for the end of a pipe that the exec closes.
+        """
+        stop = self.step(t, PTRACE_SYSCALL)
+        if stop == _EXEC_STOP:
+            stop = self.step(t, PTRACE_SYSCALL)
+        if not stop:
+            return
+        arch.fetch(t.tid)
+        if arch.result() == 0:  # else it failed, and stands behind a call instruction
+            t.process.close()
+            t.write(arch.position(), arch.CALL_INSTRUCTION)
+            arch.skip_instruction()
+        arch.again(arch.NUMBERS["getpid"])
+        arch.store(t.tid)
+        self.step(t, PTRACE_SYSCALL)
+        self.release(t)
+
     def _install(self, t: Tracee, fd: int) -> bool:
         """With ``regs`` just behind a call instruction: make that call install the filter. Leaves ``regs`` changed."""
         code = self.programs.get(fd)
@@ -100,8 +122,8 @@ class Watcher:
         arch.fetch(t.tid)
         return arch.result() == 0
 
-    def step(self, t: Tracee, request: int) -> bool:
-        """Let the tracee go to its next stop, which comes at once; False where it ended instead.
+    def step(self, t: Tracee, request: int) -> int:
+        """Let the tracee go to its next stop, which comes at once, and return its kind; 0 where it ended instead.
 
         A signal that comes in between is held until the insertion is over: sent again now, it would come first again.
         """
@@ -109,11 +131,11 @@ class Watcher:
             ptrace(request, t.tid, 0, 0)
             pid, status, usage = os.wait4(t.tid, _WALL)
             kind = status >> 8
-            if status & 0xFF == 0x7F and kind in (0x705, 0x85):  # seccomp event, syscall stop
-                return True
+            if status & 0xFF == 0x7F and kind in (_SECCOMP_STOP, _EXEC_STOP, _CALL_STOP):
+                return kind
             if status & 0xFF != 0x7F or kind > 0xFF:
                 self.postpone((pid, status, (usage.ru_utime, usage.ru_stime, usage.ru_maxrss), None, None))
-                return False
+                return 0
             self.held.append(kind)
 
     def release(self, t: Tracee) -> None:

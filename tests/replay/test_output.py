@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -68,14 +69,15 @@ def test_writes_that_cannot_wait(place: Place) -> None:
     reader, writer = os.pipe()
     file, null = os.open(place.top / "file", os.O_CREAT | os.O_WRONLY), os.open("/dev/null", os.O_WRONLY)
     try:
-        assert streams.never_blocks(file, 1 << 30)
-        assert streams.never_blocks(null, 1 << 30)
-        assert streams.never_blocks(writer, 4096)
-        assert not streams.never_blocks(writer, 4097), "more than a pipe takes for certain"
+        assert streams.never_blocks(file, 1 << 30, 1000)
+        assert streams.never_blocks(null, 1 << 30, 1000)
+        assert streams.never_blocks(writer, 20_000, 3)
+        assert not streams.never_blocks(writer, 40_000, 1), "more than half of the pipe"
+        assert not streams.never_blocks(writer, 10, 10), "each write may take a page"
         os.write(writer, b"x")
-        assert not streams.never_blocks(writer, 10), "somebody is slow to read"
+        assert not streams.never_blocks(writer, 10, 1), "somebody is slow to read"
         os.read(reader, 1)
-        assert streams.never_blocks(writer, 10)
+        assert streams.never_blocks(writer, 10, 1)
     finally:
         for fd in (reader, writer, file, null):
             os.close(fd)
@@ -86,6 +88,20 @@ def test_everything_is_written(place: Place) -> None:
     streams.write_all(fd, LARGE)
     os.close(fd)
     assert (place.top / "file").read_bytes() == LARGE
+
+
+def test_a_pipe_that_does_not_wait_by_itself_is_waited_for() -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    read: list[bytes] = []
+    thread = threading.Thread(target=lambda: read.extend(iter(lambda: os.read(reader, 1 << 16), b"")))
+    os.write(writer, b"x" * 40_000)
+    threading.Timer(0.1, thread.start).start()
+    streams.write_all(writer, LARGE)
+    os.close(writer)
+    thread.join()
+    os.close(reader)
+    assert b"".join(read)[40_000:] == LARGE
 
 
 def test_a_reader_that_is_gone_is_an_error() -> None:

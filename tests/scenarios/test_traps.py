@@ -11,6 +11,8 @@ from .lab import Lab
 
 RENAME = "import os\ntry: os.rename('d','f')\nexcept OSError: print(open('f').read())"
 
+READ_AND_WRITE = "python3 -c 'import os; os.read(0, 2); os.write(0, b\"x\")'"
+
 
 def do(lab: Lab, script: str) -> None:
     """Change the folder; nobody watches."""
@@ -73,6 +75,12 @@ CASES = {
     "a folder under a descriptor": ("mkdir A B; echo 1 > A/f; echo 2 > B/f", "cat /dev/fd/3/f 3< A", "cp B/f A/f"),
     "a listing after a chmod": ("mkdir d", "chmod 755 d; ls d", "touch d/new"),
     "an open under a missing folder": (":", "dd if=/dev/null of=none/x", "touch none"),
+    "a file that is read and written by one descriptor": (
+        "printf '1\\n2\\n' > f",
+        f"{READ_AND_WRITE} 0<> f; cat f",
+        "printf '1\\n2\\n' > f",
+        f"{READ_AND_WRITE} 0<> f; cat f # again",
+    ),
     "a link under a file": ("touch d", "ln a d/a 2>&1; cat a", "echo 1 > a"),
 }
 
@@ -96,6 +104,17 @@ def test_two_children_skipped_at_once_keep_their_statuses(lab: Lab) -> None:
     lab.both(script)
     lab.rewrite("t", "2\n")
     lab.both(script)
+
+
+@pytest.mark.parametrize("how", ["", ", preexec_fn=lambda: None", ", close_fds=False"])
+def test_output_for_a_parent_that_waits_for_the_exec(lab: Lab, how: str) -> None:
+    """By vfork(2), or by a pipe that the exec closes: only then does it read."""
+    lab.script("big", "#!/bin/sh\nexec head -c 300000 /dev/zero\n")
+    read_all = f"import subprocess as s; p = s.run('./big', stdout=s.PIPE{how}); print(p.returncode, len(p.stdout))"
+    leave = f"import subprocess as s; p = s.Popen('./big', stdout=s.PIPE{how}); p.stdout.close(); print(p.wait())"
+    for script in (read_all, leave):
+        lab.both(["python3", "-c", script])
+        assert lab.both(["python3", "-c", f"{script} # again"]).outcomes("big") == ["hit"]
 
 
 def test_a_stop_and_its_end_inside_the_tree(lab: Lab) -> None:
