@@ -61,7 +61,9 @@ class OpenCalls(Finding):
         if isinstance(st, int) or stat.S_ISREG(st.st_mode):
             return self._open_file(t, name, st, flags, mode)
         if stat.S_ISDIR(st.st_mode) or stat.S_ISLNK(st.st_mode) or flags & O_PATH:
-            return self.tree.look(ex, name, META, st)
+            # what a shell opens it lists: the folder's time is nothing to it
+            listed = stat.S_ISDIR(st.st_mode) and ex.timed_stats
+            return self.tree.look(ex, name, OWNER if listed else META, st)
         self.tree.look(ex, name, OWNER, st)
         self._open_special(t, name, st)
 

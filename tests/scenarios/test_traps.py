@@ -117,6 +117,15 @@ def test_output_for_a_parent_that_waits_for_the_exec(lab: Lab, how: str) -> None
         assert lab.both(["python3", "-c", f"{script} # again"]).outcomes("big") == ["hit"]
 
 
+def test_the_time_of_a_folder_that_a_shell_lists_is_nothing_to_it(lab: Lab) -> None:
+    do(lab, "mkdir d; touch d/a")
+    assert lab.both("echo d/*").root.outcome == "miss"
+    do(lab, "touch d/b; rm d/b")
+    assert lab.both("echo d/*").root.outcome == "hit"
+    do(lab, "touch d/b")
+    assert lab.both("echo d/*").out == b"d/a d/b\n"
+
+
 def test_a_stop_and_its_end_inside_the_tree(lab: Lab) -> None:
     lab.both("(sleep 0.3; kill -CONT $$) & kill -STOP $$; echo resumed")
 
