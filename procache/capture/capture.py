@@ -136,11 +136,11 @@ class Capture:
         inherited = set(ex.inherited.values())
         devices: set[int] = set()
         # names that were there before come first: a new name is a link to them, not they to it
-        rules = self.tree.rules
-        for path, touch in sorted(ex.touched.items(), key=lambda item: not item[1].prior or item[1].replaced):
-            if rules is not None and rules.of(path):
-                continue
-            st = self.tree.world.look(path)
+        touched = sorted(ex.touched.items(), key=lambda item: not item[1].prior or item[1].replaced)
+        rules, look = self.tree.rules, self.tree.world.look
+        changed = [(path, touch, look(path)) for path, touch in touched if rules is None or not rules.of(path)]
+        share_between_names(changed)
+        for path, touch, st in changed:
             if not isinstance(st, int) and touch.set_mtime not in (None, fx.NOW, st.st_mtime_ns):
                 touch.set_mtime = None  # written again after its time was set
             if not isinstance(st, int) and (st.st_dev, st.st_ino) in inherited and (ex.writes or ex.stdin):
@@ -288,6 +288,19 @@ class Capture:
                 write_out(staged, data) if data is not None else copy_out(spool, staged)
                 self.writer.put_staged(digest, staged)
         return segments, None, digest
+
+
+def share_between_names(changed: list[tuple[bytes, Touch, os.stat_result | int]]) -> None:
+    """A time or attributes set by one name of a file are those of its other names."""
+    files: dict[tuple[int, int], list[tuple[Touch, int]]] = {}
+    for _, touch, st in changed:
+        if not isinstance(st, int) and st.st_nlink > 1 and stat.S_ISREG(st.st_mode):
+            files.setdefault((st.st_dev, st.st_ino), []).append((touch, st.st_mtime_ns))
+    for names in files.values():
+        times = {touch.set_mtime for touch, now in names if touch.set_mtime in (fx.NOW, now)}
+        for touch, now in names:
+            touch.set_mtime = now if now in times else fx.NOW if times else None
+            touch.xattrs = any(name.xattrs for name, _ in names)
 
 
 def check_room(path: bytes) -> None:

@@ -42,7 +42,7 @@ NEVER_CACHED = frozenset(
     date cal ncal hwclock timedatectl df mktemp uuidgen shuf uptime ps top htop pgrep pidof pstree w who last
     users free vmstat iostat mpstat time tty pwgen openssl-rand inotifywait watch kill killall pkill lsof
     fuser strace ltrace gdb perf valgrind sudo su doas ssh scp sftp curl wget tmux screen script expect flock
-    dmesg journalctl systemctl
+    dmesg journalctl systemctl shred
     """.split()
 )
 

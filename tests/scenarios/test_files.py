@@ -193,3 +193,10 @@ def test_odd_names_and_arguments(lab: Lab, name: bytes) -> None:
     cycle(lab, cmd, change=lambda: lab.write(name, "2\n"), again=True)
     lab.both([*cmd, b"say", b"\xff\xfe"])
     assert lab.both([*cmd, b"say", b"\xff\xff"]).root.outcome == "miss"
+
+
+def test_a_time_set_by_another_name_of_a_file(lab: Lab) -> None:
+    lab.write("in", "1")
+    way = "open('a', 'w').write(open('in').read()); os.link('a', 'b'); os.utime('b', (1e9, 1e9)); os.link('b', 'c')"
+    command = ["python3", "-c", f"import os; {way}"]
+    cycle(lab, command, change=lambda: lab.rewrite("in", "2"), times=("a", "b", "c"))
