@@ -218,7 +218,8 @@ class Loop:
         skip = self.execs.skip
         if skip.helper:
             self.helpers[skip.helper] = (t, skip.status)
-            self.execs.watcher.through_exec(t)  # whoever reads the output may wait for the exec first
+            if len(t.process.threads) == 1:  # else the exec would wait for the other threads' ends, and those for us
+                self.execs.watcher.through_exec(t)  # whoever reads the output may wait for the exec first
         else:
             self._exit(t, skip.status)
 

@@ -117,6 +117,14 @@ def test_output_for_a_parent_that_waits_for_the_exec(lab: Lab, how: str) -> None
         assert lab.both(["python3", "-c", f"{script} # again"]).outcomes("big") == ["hit"]
 
 
+def test_a_large_output_of_what_a_thread_becomes(lab: Lab) -> None:
+    lab.script("big", "#!/bin/sh\nexec head -c 300000 /dev/zero\n")
+    thread = "threading.Thread(target=os.execv, args=('./big', ['./big'])).start(); time.sleep(30)"
+    script = 'python3 -c "import os, threading, time; {}" | (sleep 0.3; wc -c)'
+    lab.both(script.format(thread))
+    assert "hit" in lab.both(script.format(f"{thread} # again")).outcomes("big")
+
+
 def test_the_time_of_a_folder_that_a_shell_lists_is_nothing_to_it(lab: Lab) -> None:
     do(lab, "mkdir d; touch d/a")
     assert lab.both("echo d/*").root.outcome == "miss"
