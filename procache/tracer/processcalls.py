@@ -97,11 +97,20 @@ class ProcessCalls:
             return
         if pid < -1:
             pid = -pid  # a process group: that of a leader in the tree is the tree's own
-        target = self.tracees.get(pid)
+        target = self.tracees.get(pid) or self._parent_of_ended(pid)
         for node in t.ex.chain():
             if target is not None and node.contains(target.ex):
                 break
             node.taint(reason("outside-process", detail=f"signal {number}"))
+
+    def _parent_of_ended(self, pid: int) -> Tracee | None:
+        """The traced parent of a process that has ended and is not waited for yet: no signal changes that one."""
+        try:
+            with open(b"/proc/%d/stat" % pid, "rb", buffering=0) as file:
+                state, parent = file.read(512).rpartition(b")")[2].split()[:2]  # proc_pid_stat(5)
+        except (OSError, ValueError):
+            return None
+        return self.tracees.get(int(parent)) if state == b"Z" else None
 
     # -- what is inherited -----------------------------------------------------------------------------------------
 

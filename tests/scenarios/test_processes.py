@@ -82,6 +82,14 @@ def test_signals_inside_the_command(lab: Lab, script: str) -> None:
     lab.both(script)
 
 
+def test_a_signal_to_a_child_that_has_ended(lab: Lab) -> None:
+    """As Python's multiprocessing sends it: it changes nothing, inside or outside."""
+    lab.write("in", "1\n")
+    child = "pid = os.fork() or os._exit(0); os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)"
+    script = f"import os; {child}; os.kill(pid, 15); os.wait(); print(open('in').read())"
+    cycle(lab, ["python3", "-c", script], change=lambda: lab.rewrite("in", "2\n"))
+
+
 def test_timeout_ends_a_program(lab: Lab) -> None:
     for _ in range(2):
         run = lab.both("timeout -s KILL 0.3 sleep 100; echo $?; timeout 0.3 sleep 100; echo $?")
