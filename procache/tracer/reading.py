@@ -53,8 +53,8 @@ class ReadCalls(OpenCalls):
     @staticmethod
     def looked_at(t: Tracee, found: Found, aspect: int) -> int:
         """The aspect that counts: of what changes by itself not the times."""
-        if aspect == META and (found.path.startswith(b"/sys/") or (t.ex.timed_stats and found.path == t.cwd())):
-            return OWNER  # a shell compares its folder with $PWD when it starts; that its time changed means nothing
+        if aspect == META and (found.path.startswith(b"/sys/") or (t.ex.timed_stats and leads_to(found.path, t.cwd()))):
+            return OWNER  # a shell follows $PWD when it starts; that the time of a folder there changed means nothing
         return aspect
 
     def _look_pseudo(self, t: Tracee, found: Found | None, link: bool) -> None:
@@ -126,3 +126,8 @@ class ReadCalls(OpenCalls):
     def uname(self, t: Tracee, args: Args, spec: Spec) -> None:
         """uname: host name and kernel release are inputs of who asks."""
         self.tree.look_extra(t.ex, pseudo.UNAME, PSEUDO)
+
+
+def leads_to(folder: bytes, path: bytes) -> bool:
+    """True for ``path`` itself and each folder above it."""
+    return path == folder or path.startswith(folder if folder == b"/" else folder + b"/")

@@ -125,6 +125,14 @@ def test_a_large_output_of_what_a_thread_becomes(lab: Lab) -> None:
     assert "hit" in lab.both(script.format(f"{thread} # again")).outcomes("big")
 
 
+def test_the_times_of_the_folders_above_are_nothing_to_bash(lab: Lab) -> None:
+    lab.env["PWD"] = str(lab.work)  # which bash follows when it starts
+    lab.write("in", "1\n")
+    assert lab.both(["bash", "-c", "sort in"]).root.outcome == "miss"
+    (lab.root / "new").touch()
+    assert lab.both(["bash", "-c", "sort in"]).root.outcome == "hit"
+
+
 def test_the_time_of_a_folder_that_a_shell_lists_is_nothing_to_it(lab: Lab) -> None:
     do(lab, "mkdir d; touch d/a")
     assert lab.both("echo d/*").root.outcome == "miss"
