@@ -114,7 +114,7 @@ CASES = {
     "df": Case("true", "df --output=target .", "touch x", hit=False, relevant=False),
     "tar": Case(TREE, "tar cf out.tar src; mkdir x; tar xpf out.tar -C x", "chmod 600 src/f", ("x/src/f", "x/src/d/g")),
     "gzip": Case(LINES, "gzip -k in; gzip -dc in.gz > copy", "echo x >> in", ("in.gz",)),
-    "zip": Case(TREE, "zip -q -r -y out.zip src", f"{OLD} src/f"),
+    "zip": Case(TREE, "zip -q -X -r -y out.zip src", f"{OLD} src/f"),
     "sed": Case(LINES, "sed -i.bak s/a/A/ in; sed -n 2p in", "echo 1 a >> in"),
     "awk": Case(LINES, AWK, "echo 1 q >> in"),
     "find": Case(f"{TREE} touch -d 2000-01-01 r", "find src -newer r -type f | sort", f"{OLD} src/f"),
