@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import struct
 
-from ptrace.binding.func import PTRACE_CONT, PTRACE_SYSCALL, ptrace
+from ptrace.binding.func import PTRACE_CONT, PTRACE_SYSCALL, ptrace, ptrace_peektext, ptrace_poketext
 from ptrace.ctypes_libc import libc
 
 from procache.tracer import arch, bpf
@@ -84,13 +84,19 @@ class Watcher:
             return
         arch.fetch(t.tid)
         if arch.result() == 0:  # else it failed, and stands behind a call instruction
-            t.process.close()
-            t.write(arch.position(), arch.CALL_INSTRUCTION)
+            self._put_call(t.tid, arch.position())
             arch.skip_instruction()
         arch.again(arch.NUMBERS["getpid"])
         arch.store(t.tid)
         self.step(t, PTRACE_SYSCALL)
         self.release(t)
+
+    @staticmethod
+    def _put_call(tid: int, address: int) -> None:
+        """Write a call instruction. A program that may not be read can be written by ptrace only."""
+        size = arch.INSTRUCTION * 8
+        code = ptrace_peektext(tid, address) >> size << size
+        ptrace_poketext(tid, address, code | int.from_bytes(arch.CALL_INSTRUCTION, "little"))
 
     def _install(self, t: Tracee, fd: int) -> bool:
         """With ``regs`` just behind a call instruction: make that call install the filter. Leaves ``regs`` changed."""
