@@ -42,13 +42,17 @@ MOST = 50_000
 
 
 class Plan:
-    """What a look comes to: what was found, the aspect looked at, and the answer where it can be kept."""
+    """What a look comes to: what was found, the aspect looked at, and the answer where it can be kept.
 
-    __slots__ = ("found", "aspect", "answer")
+    ``folder``: a folder was opened.
+    """
 
-    def __init__(self, found: Found, aspect: int) -> None:
+    __slots__ = ("found", "aspect", "folder", "answer")
+
+    def __init__(self, found: Found, aspect: int, folder: bool) -> None:
         self.found = found
         self.aspect = aspect
+        self.folder = folder
         self.answer: tuple[int, object] | None = None
 
 
@@ -119,7 +123,7 @@ class Looks:
 
     def _fact(self, t: Tracee, plan: Plan) -> State | None:
         world, found = self.finding.tree.world, plan.found
-        aspect = self.finding.looked_at(t, found, plan.aspect)
+        aspect = self._aspect(t, plan) if t.ex.timed_stats else plan.aspect
         answer = plan.answer if aspect == plan.aspect else world.lasting(aspect, found.path, found.st)
         return None if answer is None else (*answer, t.ex.timed_stats and aspect == META)
 
@@ -134,13 +138,20 @@ class Looks:
                 return
         found = plan.found
         finding.walked(ex, found)
-        if ex.timed_stats and found.path == t.cwd():  # see ``ReadCalls.looked_at``
-            finding.tree.look(ex, found.path, finding.looked_at(t, found, plan.aspect), found.st)
+        aspect = self._aspect(t, plan) if ex.timed_stats else plan.aspect
+        if aspect != plan.aspect:
+            finding.tree.look(ex, found.path, aspect, found.st)
         elif ex.timed or plan.answer is None:
             finding.tree.look(ex, found.path, plan.aspect, found.st)
             plan.answer = finding.tree.world.lasting(plan.aspect, found.path, found.st)
         else:
             finding.tree.look(ex, found.path, plan.aspect, found.st, answer=plan.answer)
+
+    def _aspect(self, t: Tracee, plan: Plan) -> int:
+        """What the look of a shell counts as."""
+        if plan.folder:
+            return self.finding.opened_at(t, plan.aspect)
+        return self.finding.looked_at(t, plan.found, plan.aspect)
 
     def _plan(self, t: Tracee, look: Look) -> Plan | None:
         """The plan for a look; None where it was one of those that only the handler of the call can count."""
@@ -159,9 +170,10 @@ class Looks:
             return None
         handler = table.ROWS[number].handler
         aspect = ASPECTS[handler]
-        if handler == "open" and not isinstance(st, int) and stat.S_ISREG(st.st_mode):
+        opened = st.st_mode if handler == "open" and not isinstance(st, int) else 0
+        if stat.S_ISREG(opened):
             aspect = CONTENT
-        plan = self.plans[look] = Plan(found, aspect)
+        plan = self.plans[look] = Plan(found, aspect, stat.S_ISDIR(opened))
         return plan
 
 

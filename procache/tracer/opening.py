@@ -61,11 +61,14 @@ class OpenCalls(Finding):
         if isinstance(st, int) or stat.S_ISREG(st.st_mode):
             return self._open_file(t, name, st, flags, mode)
         if stat.S_ISDIR(st.st_mode) or stat.S_ISLNK(st.st_mode) or flags & O_PATH:
-            # what a shell opens it lists: the folder's time is nothing to it
-            listed = stat.S_ISDIR(st.st_mode) and ex.timed_stats
-            return self.tree.look(ex, name, OWNER if listed else META, st)
+            return self.tree.look(ex, name, self.opened_at(t, META) if stat.S_ISDIR(st.st_mode) else META, st)
         self.tree.look(ex, name, OWNER, st)
         self._open_special(t, name, st)
+
+    @staticmethod
+    def opened_at(t: Tracee, aspect: int) -> int:
+        """The aspect that counts of a folder that is opened: shells list it, and do not ask for its time."""
+        return OWNER if aspect == META and t.ex.timed_stats else aspect
 
     def _open_file(self, t: Tracee, name: bytes, st: os.stat_result | int, flags: int, mode: int) -> None:
         ex, absent = t.ex, isinstance(st, int)
