@@ -52,10 +52,24 @@ class Staged:
 class Replay:
     """The effects of one record on their way to their places."""
 
-    __slots__ = ("layout", "world", "effects", "staged", "made", "removed", "touched_up", "linked", "tag", "written")
+    __slots__ = (
+        "layout",
+        "world",
+        "effects",
+        "renew",
+        "staged",
+        "made",
+        "removed",
+        "touched_up",
+        "linked",
+        "tag",
+        "written",
+    )
 
-    def __init__(self, layout: Layout, world: World, effects: list[Effect]) -> None:
+    def __init__(self, layout: Layout, world: World, effects: list[Effect], *, renew: bool = False) -> None:
         self.layout = layout
+        #: files that are right already get the time of now, as a run would give them: somebody goes by times
+        self.renew = renew
         self.world = world
         self.effects = effects
         self.staged: list[Staged] = []
@@ -194,8 +208,9 @@ class Replay:
                 remove(effect[fx.PATH])
             for effect in sorted(self.made, key=_path):
                 make(effect)
+            self.staged.reverse()
             while self.staged:
-                place(self.staged.pop())
+                place(self.staged.pop())  # what was written first comes first
             for effect in self.linked:
                 link(effect)
             for effect in sorted(self.made, key=_path, reverse=True):
@@ -203,6 +218,10 @@ class Replay:
                     touch_up(effect)
             for effect in sorted(self.touched_up, key=_path, reverse=True):
                 touch_up(effect)
+            if self.renew:
+                for effect in sorted(self.effects, key=_written_at):
+                    if effect[fx.KIND] == fx.FILE and effect[fx.SET_MTIME] is None:
+                        os.utime(effect[fx.PATH])
         finally:
             self.abandon()
 

@@ -51,7 +51,8 @@ class Skip:
 
     def put_in_place(self, t: Tracee, pending: Pending, record: Record) -> bool:
         """Replay ``record`` for the tracee that is about to exec; False, with nothing changed, where that fails."""
-        replay = Replay(self.layout, self.tree.world, record.effects)
+        renew = any(node.timed for node in t.ex.chain())  # make and its like ask next whether it is newer
+        replay = Replay(self.layout, self.tree.world, record.effects, renew=renew)
         blob = -1
         shared: dict[int, int] = {}
         try:

@@ -103,11 +103,11 @@ class Place:
 
     # -- effects -----------------------------------------------------------------------------------
 
-    def file(self, name: str, content: bytes = b"new", mode: int = 0o644, **more: Any) -> Effect:
-        """The effect of a file that was left; its content goes to the store."""
+    def file(self, name: str, content: bytes = b"new", mode: int = 0o644, *, written: int = 7, **more: Any) -> Effect:
+        """The effect of a file that was left, ``written`` last at that time (ns); its content goes to the store."""
         digest = digests.of_bytes(content)
         add_blob(self.layout, digest, content)
-        state = (stat.S_IFREG | mode, os.getuid(), os.getgid(), len(content), 1, 7, digest, None)
+        state = (stat.S_IFREG | mode, os.getuid(), os.getgid(), len(content), 1, written, digest, None)
         return self.effect(name, fx.FILE, state, **more)
 
     def folder(self, name: str, mode: int = 0o755, **more: Any) -> Effect:
@@ -128,9 +128,9 @@ class Place:
         """Any effect."""
         return self.path(name), kind, prior, state, mtime, in_place, xattrs
 
-    def replay(self, *effects: Effect) -> Replay:
+    def replay(self, *effects: Effect, renew: bool = False) -> Replay:
         """Put effects in place."""
-        found = Replay(self.layout, self.world, list(effects))
+        found = Replay(self.layout, self.world, list(effects), renew=renew)
         found.stage()
         found.commit()
         return found

@@ -12,6 +12,7 @@ import pytest
 
 from procache.model import effects as fx
 from procache.model.effects import Effect
+from procache.replay import apply
 
 from .place import LONG_AGO, Place
 
@@ -193,3 +194,34 @@ def test_a_hard_link_replaces_another_file(place: Place) -> None:
     (place.top / "twin").write_bytes(b"other")
     place.replay(place.effect("twin", fx.HARD, place.path("file")), place.file("file"))
     assert (place.top / "file").samefile(place.top / "twin")
+
+
+# -- times ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["poured", "renewed"])
+def test_what_was_written_first_comes_first(place: Place, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[bytes] = []
+    for name in ("a", "b", "c"):
+        (place.top / name).write_bytes(b"old" if kind == "poured" else b"new")
+    placed, renewed = apply.place, os.utime
+    monkeypatch.setattr(apply, "place", lambda staged: (order.append(staged.effect[fx.PATH]), placed(staged)))
+    monkeypatch.setattr(os, "utime", lambda path, *a, **k: (order.append(path), renewed(path, *a, **k)))
+    written = {"b": 1, "c": 2, "a": 3}
+    effects = [place.file(name, written=written[name], in_place=kind == "poured") for name in "abc"]
+    place.replay(*effects, renew=kind == "renewed")
+    assert [os.path.basename(path) for path in order] == [b"b", b"c", b"a"]
+
+
+def test_a_file_that_is_right_gets_the_time_of_now_only_where_somebody_goes_by_it(place: Place) -> None:
+    (place.top / "right").write_bytes(b"new")
+    (place.top / "right").chmod(0o644)
+    (place.top / "set").write_bytes(b"new")
+    (place.top / "set").chmod(0o644)
+    place.age()
+    effects = place.file("right"), place.file("set", mtime=5)
+    place.replay(*effects)
+    assert [(place.top / name).stat().st_mtime_ns for name in ("right", "set")] == [LONG_AGO, 5]
+    place.replay(*effects, renew=True)
+    assert (place.top / "right").stat().st_mtime_ns > LONG_AGO
+    assert (place.top / "set").stat().st_mtime_ns == 5
