@@ -4,7 +4,8 @@
  * which hands every stop to Python; what is said there of the interface holds here too. Answered here are
  *   - looks at a plain path: one from the root or the working folder, whose last component is a name and no link,
  *     outside /proc, /dev and /sys, by a call whose flags are all harmless. What is there is looked at in the stop,
- *     before the call is made, exactly as Python would, and kept for the next stop that Python gets;
+ *     before the call is made, exactly as Python would, and kept for the next stop that Python gets. A way into these
+ *     through a link is not always seen here: Python sees to that when it counts the look;
  *   - the first stop of a new tracee, once it is known whose child it is;
  *   - a signal on its way to a tracee, which is passed on unchanged.
  * Everything else, and all of which anything is in doubt, goes to Python.
@@ -34,7 +35,7 @@
 
 #include <linux/ptrace.h>  /* after <sys/ptrace.h>, which says some of it in another way */
 
-#define INTERFACE 1  /* see procache/native.py */
+#define INTERFACE 2  /* see procache/native.py */
 #define MOST_CALLS 512
 #define PAGE 4096
 #define MOST_PATH 1024  /* longer ones go to Python */
@@ -55,11 +56,13 @@ struct call {
 typedef struct {
     PyObject_HEAD
     PyObject *kept;  /* list of looks, all of one thread */
-    PyObject *groups;  /* list of (thread, looks) of other threads before it */
+    PyObject *groups;  /* list of (thread, looks, folder) of other threads before it */
+    PyObject *folder;  /* the working folder of the thread when it first looked, or None */
     pid_t looking;  /* the thread */
     int here;  /* whether they are at paths from the working folder */
     uint8_t *tracees;  /* enum tracee, by thread id */
     int watching;  /* whether looks are taken here at all */
+    dev_t apart[2];  /* the devices of /proc and /sys */
     uint32_t arch;
     struct call calls[MOST_CALLS];
 } Source;
@@ -77,6 +80,17 @@ static int below(const char *path, const char *folder)
 {
     size_t size = strlen(folder);
     return !strncmp(path, folder, size) && (path[size] == '/' || !path[size]);
+}
+
+/* Whether a path has a component "proc", however it is reached: what is below means another thing to each process. */
+static int through_proc(const char *path)
+{
+    while ((path = strstr(path, "/proc"))) {
+        path += strlen("/proc");
+        if (*path == '/' || !*path)
+            return 1;
+    }
+    return 0;
 }
 
 /* The string at an address of a tracee; its length, or -1 where Python has to see to it. */
@@ -100,25 +114,24 @@ static ssize_t read_path(pid_t tid, uint64_t address, char *path)
     return -1;
 }
 
-/* The working folder of a tracee with a "/" behind it; its length, or -1 where Python has to see to it. */
+/* The working folder of a tracee; its length, or -1 where Python has to see to it. */
 static ssize_t working_folder(pid_t tid, char *folder)
 {
     static const char deleted[] = " (deleted)";
     char link[32];
     snprintf(link, sizeof link, "/proc/%d/cwd", tid);
     ssize_t size = readlink(link, folder, MOST_PATH);
-    if (size < 2 || size >= MOST_PATH || folder[0] != '/')
+    if (size < 1 || size >= MOST_PATH || folder[0] != '/')
         return -1;
     folder[size] = 0;
     if ((size_t)size > strlen(deleted) && !strcmp(folder + size - strlen(deleted), deleted))
         return -1;
-    folder[size++] = '/';
     return size;
 }
 
 /* What lstat(2) says of a path, as (mode, inode, device, links, uid, gid, size, mtime, ctime), times in ns, or an
  * errno; NULL without an exception where Python has to see to it. */
-static PyObject *look(const char *path)
+static PyObject *look(const Source *self, const char *path)
 {
     struct stat st;
     if (lstat(path, &st)) {
@@ -126,7 +139,7 @@ static PyObject *look(const char *path)
             return PyLong_FromLong(errno);
         return NULL;
     }
-    if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+    if ((!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) || st.st_dev == self->apart[0] || st.st_dev == self->apart[1])
         return NULL;
     return Py_BuildValue("(IKKKIILLL)", st.st_mode, (unsigned long long)st.st_ino, (unsigned long long)st.st_dev,
                          (unsigned long long)st.st_nlink, st.st_uid, st.st_gid, (long long)st.st_size,
@@ -140,10 +153,22 @@ static int close_group(Source *self)
 {
     if (!PyList_GET_SIZE(self->kept))
         return 0;
-    PyObject *group = Py_BuildValue("(iN)", self->looking, PyList_AsTuple(self->kept));
+    PyObject *group = Py_BuildValue("(iNO)", self->looking, PyList_AsTuple(self->kept), self->folder);
     int failed = !group || PyList_Append(self->groups, group);
     Py_XDECREF(group);
     return failed ? -1 : PyList_SetSlice(self->kept, 0, PyList_GET_SIZE(self->kept), NULL);
+}
+
+/* Note where a thread is: when its looks are counted, it may have ended, and only then. */
+static int note_folder(Source *self, pid_t tid)
+{
+    char room[MOST_PATH];
+    ssize_t size = working_folder(tid, room);
+    PyObject *folder = size < 0 ? Py_NewRef(Py_None) : PyBytes_FromStringAndSize(room, size);
+    if (!folder)
+        return -1;
+    Py_XSETREF(self->folder, folder);
+    return 0;
 }
 
 /* Keep (number, flags, path, what is there) if the call only looks at a plain path: 1 if so, 0 if not, -1 with
@@ -165,26 +190,28 @@ static int keep(Source *self, pid_t tid, const struct ptrace_syscall_info *info)
         if (call->dirfd >= 0 && (int32_t)info->entry.args[call->dirfd] != AT_FDCWD)
             return 0;
         ssize_t before = working_folder(tid, room);
-        if (before < 0)
+        if (before < 2)
             return 0;
         if (!strcmp(path, "."))
-            room[size = before - 1] = 0;
+            size = before;
         else {
+            room[before++] = '/';
             memmove(room + before, path, size + 1);
             size += before;
         }
         path = room;
     }
-    if (size < 2 || !names(path) || below(path, "/proc") || below(path, "/dev") || below(path, "/sys"))
+    if (size < 2 || !names(path) || through_proc(path) || below(path, "/dev") || below(path, "/sys"))
         return 0;
-    PyObject *seen = look(path);
+    PyObject *seen = look(self, path);
     if (!seen)
         return PyErr_Occurred() ? -1 : 0;
     PyObject *item = Py_BuildValue("(KKy#N)", (unsigned long long)info->entry.nr, (unsigned long long)flags, path, size,
                                    seen);
     if (!item)
         return -1;
-    if ((self->looking != tid || self->here != here) && close_group(self)) {
+    if (((self->looking != tid || self->here != here) && close_group(self)) ||
+        (!PyList_GET_SIZE(self->kept) && note_folder(self, tid))) {
         Py_DECREF(item);
         return -1;
     }
@@ -595,6 +622,10 @@ static int source_init(Source *self, PyObject *args, PyObject *keywords)
     Py_DECREF(items);
     Py_XSETREF(self->kept, PyList_New(0));
     Py_XSETREF(self->groups, PyList_New(0));
+    Py_XSETREF(self->folder, Py_NewRef(Py_None));
+    struct stat st;
+    self->apart[0] = lstat("/proc", &st) ? 0 : st.st_dev;
+    self->apart[1] = lstat("/sys", &st) ? 0 : st.st_dev;
     if (!self->tracees)
         self->tracees = calloc(MOST_PIDS, 1);  /* only the pages that are used take memory */
     if (!self->kept || !self->groups || !self->tracees) {
@@ -608,6 +639,7 @@ static void source_dealloc(Source *self)
 {
     Py_XDECREF(self->kept);
     Py_XDECREF(self->groups);
+    Py_XDECREF(self->folder);
     free(self->tracees);
     Py_TYPE(self)->tp_free((PyObject *)self);
 }

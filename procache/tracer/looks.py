@@ -159,9 +159,13 @@ class Looks:
         number, flags, path, seen = look
         st = seen if isinstance(seen, int) else as_stat(seen)
         found = finding.resolver.resolve(path, True, st)
+        if found.walk.pseudo:  # a link leads into /proc, where the source has seen things of its own
+            finding.walked(t.ex, found)
+            finding.tree.taint(t.ex, reason("pseudo-file", path=path))
+            return None
         if (found.blocked or isinstance(found.st, int)) != isinstance(st, int):
             finding.tree.taint(t.ex, reason("changed-outside", path=path))
-        if found.blocked or found.walk.error or found.walk.pseudo:
+        if found.blocked or found.walk.error or found.path.startswith(b"/sys/"):
             finding.seen = found
             try:
                 self.handlers[number](t, (flags,) * _ARGUMENTS)

@@ -158,14 +158,17 @@ class Loop:
 
     def _looked(self, groups: list[Group]) -> None:
         """Tracees have looked at paths, and the source has let them."""
-        for tid, looks in groups:
+        for tid, looks, folder in groups:
             t = self.tracees.get(tid)
             if t is None or self.broken:
                 continue
+            t.was_in(folder)
             try:
                 self.looks.count(t, looks)
             except Unreadable as error:
                 self.processes.taint(t, "unreadable", detail=str(error))
+            except (FileNotFoundError, ProcessLookupError):
+                self.processes.taint(t, "unreadable", detail="it ended too soon")
             except Exception as error:  # noqa: BLE001 - a fault of ours never costs the command
                 self._fault(t, error)
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     Usage = tuple[float, float, int]
     #: (number of the call, its flags, path, what is there: errno or the fields of ``as_stat``).
     Look = tuple[int, int, bytes, int | tuple[int, ...]]
-    #: (thread, its looks in their order)
-    Group = tuple[int, tuple[Look, ...]]
+    #: (thread, its looks in their order, its working folder where that is plain)
+    Group = tuple[int, tuple[Look, ...], bytes | None]
     Call = tuple[bool, int, tuple[int, ...]]
     #: (thread, wait status, usage at an end, detail, looks taken before). The detail is (native, number, arguments) at
     #: an entry stop, the result at an exit stop, the message of a fork or exec event; None for what was not asked.

@@ -173,9 +173,13 @@ class Tracee:
             raise Unreadable("the name of its working folder is too long") from error
         if path.endswith(DELETED):
             raise Unreadable("its working folder no longer exists")
-        if len(process.threads) == 1 and not process.shares_fs:
-            process.cwd = path
+        self.was_in(path)
         return path
+
+    def was_in(self, folder: bytes | None) -> None:
+        """Keep the working folder, where it is known and nobody changes it behind this thread's back."""
+        if len(self.process.threads) == 1 and not self.process.shares_fs:
+            self.process.cwd = folder or self.process.cwd
 
     def descriptor(self, fd: int) -> bytes:
         """What /proc says of a descriptor: a path, ``pipe:[…]``, ``anon_inode:…``; b"" where it is not open."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -76,3 +77,45 @@ def test_a_file_that_is_changed_after_it_was_opened(lab: Lab) -> None:
     )
     assert (run.out, run.root.outcome) == (b"old\n", "uncacheable")
     assert lab.run(["python3", "-c", opened + "time.sleep(0.5)\nprint(d, end='')"]).out == b"new\n"
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "cd d; test -e none",
+        "cd /; test -e /etc/passwd",
+        "mkdir made; rmdir made; test -e none",
+    ],
+)
+def test_looks_are_counted_when_the_shell_has_ended(lab: Lab, script: str) -> None:
+    """Where it was matters to a shell's looks, and is not to be asked any more."""
+    lab.write("d/x")
+    first, again = lab.both(script), lab.run(script)
+    assert (first.root.outcome, first.err, again.root.outcome) == ("miss", b"", "hit")
+
+
+def test_a_link_into_sys(lab: Lab) -> None:
+    """Files there change and keep their times: they are told apart by what they say, however they are reached."""
+    counter = "/sys/class/net/lo/statistics/tx_packets"
+    if not os.path.exists(counter):
+        pytest.skip("no counter of packets")
+    lab.path("link").symlink_to("/sys")
+    for name in (f"link/{counter[5:]}", f"/{counter}", os.path.relpath(counter, lab.work)):
+        for _ in range(2):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+                sender.sendto(b"x", ("127.0.0.1", 9))
+            now = Path(counter).read_bytes()
+            assert lab.run(["cat", name]).out >= now, name
+
+
+@pytest.mark.parametrize("name", ["self/cwd/in", "self/fd/77", "self/fd/77/x"])
+def test_a_link_into_proc(lab: Lab, name: str) -> None:
+    """What is there is another thing to the tracer."""
+    lab.write("in", "old\n")
+    lab.write("d/x", "old\n")
+    lab.path("link").symlink_to("/proc")
+    script = f"exec 77< {'d' if name.endswith('x') else 'in'}; exec cat link/{name}"
+    assert lab.run(["bash", "-c", script]).out == b"old\n"
+    lab.write("in", "newer\n")
+    lab.write("d/x", "newer\n")
+    assert lab.run(["bash", "-c", script]).out == b"newer\n"
