@@ -113,8 +113,9 @@ class Loader:
             if isinstance(found.st, int) or found.st.st_mode & (stat.S_ISUID | stat.S_ISGID):
                 return None
             answer = self.tree.world.lasting(CONTENT, found.path, found.st)
-            if answer is None or self.programs.kind(found.path, found.st)[0] != NATIVE:
-                return None
+            kind, interpreter = self.programs.kind(found.path, found.st)
+            if answer is None or kind != NATIVE or (interpreter and not interpreter.startswith(b"/")):
+                return None  # a relative interpreter is another one in each working folder
             files.append((found.path, found.st))
             ways.update((found.walk, *found.links))
             facts.update(passed_through(found, self.paths.resolver.texts))

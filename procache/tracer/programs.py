@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import struct
+import time
 
 from procache.tracer import arch
+from procache.world.states import settled
 
 PT_INTERP = 3
 #: The kernel reads this much of a file to find out how to run it (BINPRM_BUF_SIZE).
@@ -16,7 +18,7 @@ NATIVE, FOREIGN, SCRIPT, OTHER = "native", "foreign", "script", "other"
 
 
 class Programs:
-    """Reads the heads of executables, once per file and state of it."""
+    """Reads the heads of executables, once per file and state of it, if that is old enough to be told from the next."""
 
     __slots__ = ("known",)
 
@@ -32,7 +34,8 @@ class Programs:
                 found = read_kind(path)
             except OSError:
                 found = OTHER, b""
-            self.known[key] = found
+            if settled(st, time.time_ns()):
+                self.known[key] = found
         return found
 
 

@@ -68,7 +68,8 @@ class Skip:
             except OSError as error:  # half of it is in place: what contains it is not to be recorded
                 self.tree.taint(t.ex, reason("internal", detail=f"replay: {error}"))
                 raise
-            self._names_changed(record)
+            finally:
+                self._names_changed(record)
             self._deliver(record, blob, shared)
             return True
         except (ReplayFailed, OSError) as error:
@@ -144,9 +145,7 @@ class Skip:
 
     def _names_changed(self, record: Record) -> None:
         for effect in record.effects:
-            if effect[fx.KIND] in (fx.DIR, fx.LINK) or (
-                effect[fx.KIND] == fx.GONE and not stat.S_ISREG(effect[fx.PRIOR])
-            ):
+            if effect[fx.KIND] in (fx.DIR, fx.LINK) or effect[fx.PRIOR] not in (0, stat.S_IFREG):
                 self.paths.forget_names()
 
     # -- the streams -------------------------------------------------------------------------------------------

@@ -97,7 +97,7 @@ class Resolver:
             if walk.error or walk.pseudo:
                 return self._resolve(path, follow)
         if walk is not None and name not in _NOT_NAMES:  # most calls: a file in a folder that is known
-            full = walk.folder + b"/" + name if walk.folder != b"/" else path
+            full = walk.folder + b"/" + name if walk.folder != b"/" else b"/" + name
             if st is None:
                 st = look(full)
             if isinstance(st, int) or not follow or not stat.S_ISLNK(st.st_mode):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -119,3 +120,36 @@ def test_a_link_into_proc(lab: Lab, name: str) -> None:
     lab.write("in", "newer\n")
     lab.write("d/x", "newer\n")
     assert lab.run(["bash", "-c", script]).out == b"newer\n"
+
+
+def test_a_program_whose_interpreter_is_another_in_each_folder(lab: Lab) -> None:
+    """An interpreter that is named without a folder is found from where the program is started."""
+    linker = b"/lib64/ld-linux-x86-64.so.2"
+    content = Path("/usr/bin/true").read_bytes()
+    if linker not in content:
+        pytest.skip("no such program here")
+    lab.write("true", content.replace(linker, b"ld.so".ljust(len(linker), b"\0")), 0o755)
+    for folder in ("a", "b"):
+        lab.write(f"{folder}/ld.so", Path(os.fsdecode(linker)).read_bytes(), 0o755)
+        os.utime(lab.path(f"{folder}/ld.so"), (1, 1))
+    time.sleep(0.1)  # until they are old enough to be recognised
+    script = '(cd a; "$OLDPWD/true"; "$OLDPWD/true"); (cd b; "$OLDPWD/true"); echo $?'
+    assert lab.both(script).out == b"0\n"
+    lab.write("b/ld.so", b"no interpreter", 0o755)
+    assert lab.both(script).out != b"0\n"
+
+
+def test_a_link_that_a_skipped_program_makes_a_file(lab: Lab) -> None:
+    """The way through it that was remembered leads nowhere any more."""
+    lab.write("target", "old\n")
+    lab.path("first").symlink_to("link")
+    lab.path("link").symlink_to("target")
+    lab.write("seed", "1")
+    script = "cat first seed; sh -c 'rm link; echo new > link'; cat seed first"
+    fresh = lab.save()
+    lab.run(script)
+    lab.restore(fresh)
+    lab.write("seed", "2")
+    run = lab.both(script)
+    assert [(e.outcome, e.reasons) for e in run.executions if e.outcome == "uncacheable"] == []
+    assert run.out == b"old\n22new\n"

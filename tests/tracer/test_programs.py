@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import struct
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from procache.tracer.programs import FOREIGN, HEAD, NATIVE, OTHER, SCRIPT, Programs, read_kind
+from procache.world.states import GRAIN_NS
 
 LINKER = b"/lib64/ld-linux-x86-64.so.2"
 
@@ -74,11 +76,22 @@ def test_a_head_is_read_once_for_each_state_of_a_file(tmp_path: Path) -> None:
     path, programs = tmp_path / "program", Programs()
     path.write_bytes(b"#!/bin/sh\n")
     name = os.fsencode(path)
+    time.sleep(2 * GRAIN_NS / 1e9)
     assert programs.kind(name, path.stat()) == programs.kind(name, path.stat()) == (SCRIPT, b"/bin/sh")
     assert len(programs.known) == 1
     path.write_bytes(b"text")
     os.utime(path, ns=(5, 5))
     assert programs.kind(name, path.stat()) == (OTHER, b"")
+
+
+def test_a_young_file_is_read_again(tmp_path: Path) -> None:
+    """Within one tick of the clock it may have become another and look the same."""
+    path, programs = tmp_path / "program", Programs()
+    path.write_bytes(b"#!/bin/sh\n")
+    look = path.stat()
+    assert programs.kind(os.fsencode(path), look) == (SCRIPT, b"/bin/sh")
+    path.write_bytes(b"#!/bin/ed\n")
+    assert programs.kind(os.fsencode(path), look) == (SCRIPT, b"/bin/ed")
 
 
 @pytest.mark.parametrize("name", ["none", "folder"])

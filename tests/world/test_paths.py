@@ -165,6 +165,16 @@ def test_a_link_into_proc_is_seen_as_such(top: bytes) -> None:
     assert Resolver().resolve(top + b"/status", True).path == b"/proc/self/status"
 
 
+@pytest.mark.parametrize("way", [b"/", b"/TOP/..", b"/TOP/root"])
+def test_a_name_in_the_root_has_one_path(top: bytes, way: bytes) -> None:
+    """However often it is asked for, and whatever the way."""
+    os.symlink(b"/", top + b"/root")
+    top_name, resolver = top.strip(b"/").split(b"/")[0], Resolver()
+    way = way.replace(b"/TOP/root", top + b"/root").replace(b"TOP", top_name)
+    name = b"/" + top_name
+    assert [resolver.resolve(way + name, True).path for _ in range(2)] == [name, name]
+
+
 def test_proc_itself_is_a_folder() -> None:
     assert ours(b"/proc", follow=True) == "/proc"
 
