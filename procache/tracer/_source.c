@@ -23,6 +23,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
@@ -44,6 +45,8 @@
 #define STOPPED 0x7f
 #define SECCOMP_STOP (7 << 16 | SIGTRAP << 8 | STOPPED)
 #define EVENT_STOP 128
+#define FIRST_STOP (EVENT_STOP << 16 | SIGTRAP << 8 | STOPPED)
+#define MOST_EARLY 64  /* more are not looked at */
 
 enum tracee { UNKNOWN, EARLY, STARTING, KNOWN };
 
@@ -61,6 +64,8 @@ typedef struct {
     pid_t looking;  /* the thread */
     int here;  /* whether they are at paths from the working folder */
     uint8_t *tracees;  /* enum tracee, by thread id */
+    pid_t early[MOST_EARLY];  /* those in state EARLY */
+    int earlies;
     int watching;  /* whether looks are taken here at all */
     dev_t apart[2];  /* the devices of /proc and /sys */
     uint32_t arch;
@@ -445,8 +450,41 @@ static enum tracee state_of(Source *self, pid_t tid)
 
 static void set_state(Source *self, pid_t tid, enum tracee state)
 {
-    if (tid > 0 && tid < MOST_PIDS)
-        self->tracees[tid] = state;
+    if (tid <= 0 || tid >= MOST_PIDS)
+        return;
+    if (self->tracees[tid] == EARLY)
+        for (int at = 0; at < self->earlies; at++)
+            if (self->early[at] == tid)
+                self->early[at] = self->early[--self->earlies];
+    if (state == EARLY && self->earlies < MOST_EARLY)
+        self->early[self->earlies++] = tid;
+    self->tracees[tid] = state;
+}
+
+/* The number in a line of /proc/PID/status, or 0. */
+static long status_number(const char *text, const char *name)
+{
+    const char *line = strstr(text, name);
+    return line ? strtol(line + strlen(name), NULL, 10) : 0;
+}
+
+/* A process that came too early and whose parent is gone, so that no fork event will name it; or 0. */
+static pid_t orphan(Source *self)
+{
+    for (int at = 0; at < self->earlies; at++) {
+        char path[32], text[1025];
+        pid_t tid = self->early[at];
+        snprintf(path, sizeof path, "/proc/%d/status", tid);
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+        if (fd >= 0)
+            close(fd);
+        text[size < 0 ? 0 : size] = 0;
+        long parent = status_number(text, "\nPPid:\t");
+        if (status_number(text, "\nTgid:\t") == tid && parent != getpid() && state_of(self, (pid_t)parent) == UNKNOWN)
+            return tid;
+    }
+    return 0;
 }
 
 static int answered_first(Source *self, pid_t tid)
@@ -513,13 +551,20 @@ static PyObject *source_next(Source *self, PyObject *unused)
 {
     for (;;) {
         int status;
-        pid_t tid;
+        pid_t tid = 0;
         struct rusage usage;
         if (PyList_GET_SIZE(self->kept) + PyList_GET_SIZE(self->groups) >= MOST_KEPT)
             return result(self, 0, 0, NULL, NULL);
-        Py_BEGIN_ALLOW_THREADS
-        tid = wait4(-1, &status, __WALL, &usage);
-        Py_END_ALLOW_THREADS
+        if (self->earlies && !(tid = wait4(-1, &status, __WALL | WNOHANG, &usage))) {
+            pid_t found = orphan(self);
+            if (found)
+                return result(self, found, FIRST_STOP, NULL, NULL);
+        }
+        if (!tid) {
+            Py_BEGIN_ALLOW_THREADS
+            tid = wait4(-1, &status, __WALL, &usage);
+            Py_END_ALLOW_THREADS
+        }
         if (tid < 0) {
             if (errno != EINTR)
                 return PyErr_SetFromErrno(PyExc_OSError);

@@ -267,7 +267,9 @@ class Loop:
         t = self.tracees.get(pid)
         event, number = status >> 16, status >> 8 & 0xFF
         if t is None:
-            if event != PTRACE_EVENT_EXEC:
+            if event == PTRACE_EVENT_STOP:
+                self._orphaned(pid)
+            elif event != PTRACE_EVENT_EXEC:
                 self._resume(pid, number=0 if event else number)
             return
         if status == _EXIT_STOP:
@@ -315,6 +317,17 @@ class Loop:
             tracee.starting = False
             self._resume(child)
         self._resume(t.tid, PTRACE_SYSCALL if t.at_exit is not None else PTRACE_CONT)
+
+    def _orphaned(self, pid: int) -> None:
+        """A process whose parent was killed before it could tell of it: what goes on may be concerned, all of it."""
+        going = [t for t in self.tracees.values() if t.ex is not self.execs.outside]
+        for t in going:
+            self.processes.taint(t, "unreadable", detail="a fork")
+        whole = going[0].ex.chain()[-1] if going else self.execs.outside
+        whole.live += 1
+        tracee = self.tracees[pid] = Tracee(pid, Process(pid, None), whole)
+        tracee.starting = not self.source.adopt(pid)
+        self._resume(pid)
 
     def _execed(self, t: Tracee, former: int) -> None:
         """An exec succeeded; by a thread that was not the leader (``former``), it now has the leader's id."""

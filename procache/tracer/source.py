@@ -9,6 +9,7 @@ what it costs here. ``PROCACHE_NATIVE=0`` does without the twin.
 from __future__ import annotations
 
 import os
+import signal
 
 from procache.native import WANTED, fitting
 from procache.tracer import arch, table
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
             """The next stop or end; thread 0 where there are only looks. Raises ChildProcessError when none is left."""
 
         def adopt(self, tid: int) -> bool:
-            """A fork event has named a new tracee: True when its first stop has come already."""
+            """It is known whose child a new tracee is: True when its first stop has come already."""
 
         def forget(self, tid: int) -> None:
             """A tracee is gone without an end of its own: another thread of its process has exec'ed."""
@@ -56,11 +57,15 @@ if WANTED:
         pass
 
 WALL = 0x40000000
-_FIRST_STOP = 128  # PTRACE_EVENT_STOP
+EVENT_STOP = 128  # PTRACE_EVENT_STOP
+FIRST_STOP = EVENT_STOP << 16 | signal.SIGTRAP << 8 | 0x7F
 
 
 class Source:
-    """Hands over every stop but the first ones that come too early, before the fork event that explains them."""
+    """Hands over every stop but the first ones that come too early, before the fork event that explains them.
+
+    Where the parent was killed before its fork event, none will explain it: the first stop is handed over then.
+    """
 
     __slots__ = ("known", "early")
 
@@ -71,13 +76,31 @@ class Source:
     def next(self) -> Stop:
         """See ``EventSource``."""
         while True:
-            tid, status, usage = os.wait4(-1, WALL)
+            tid, status, usage = os.wait4(-1, WALL | os.WNOHANG) if self.early else (0, 0, None)
+            orphan = 0 if tid or not self.early else self._orphan()
+            if orphan:
+                return orphan, FIRST_STOP, None, None, None
+            if usage is None or not tid:
+                tid, status, usage = os.wait4(-1, WALL)
             if status & 0xFF != 0x7F:
                 self.forget(tid)
                 return tid, status, (usage.ru_utime, usage.ru_stime, usage.ru_maxrss), None, None
-            if status >> 16 != _FIRST_STOP or tid in self.known:
+            if status >> 16 != EVENT_STOP or tid in self.known:
                 return tid, status, None, None, None
             self.early.add(tid)  # left stopped until its parent's fork event names it
+
+    def _orphan(self) -> int:
+        """A process that came too early and whose parent is gone, or 0."""
+        for tid in self.early:
+            try:
+                with open(f"/proc/{tid}/status", "rb", buffering=0) as file:
+                    fields = dict(line.split(b":\t", 1) for line in file.read(1024).splitlines() if b":\t" in line)
+            except OSError:
+                continue  # killed
+            parent = int(fields[b"PPid"])
+            if int(fields[b"Tgid"]) == tid and parent != os.getpid() and parent not in self.known:
+                return tid
+        return 0
 
     def adopt(self, tid: int) -> bool:
         """See ``EventSource``."""

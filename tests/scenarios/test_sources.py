@@ -153,3 +153,34 @@ def test_a_link_that_a_skipped_program_makes_a_file(lab: Lab) -> None:
     run = lab.both(script)
     assert [(e.outcome, e.reasons) for e in run.executions if e.outcome == "uncacheable"] == []
     assert run.out == b"old\n22new\n"
+
+
+#: Kills processes at about the time when they fork, and waits for what they have made.
+KILLING = """\
+import os, signal, time
+for n in range(200):
+    ready, made = os.pipe(), os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(made[0])
+        os.write(ready[1], b'x')
+        os.fork() and signal.pause()
+        os._exit(0)
+    os.close(made[1])
+    os.read(ready[0], 1)
+    until = time.perf_counter() + n % 50 * 1e-5
+    while time.perf_counter() < until:
+        pass
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    os.read(made[0], 1)
+    for fd in (*ready, made[0]):
+        os.close(fd)
+"""
+
+
+@pytest.mark.parametrize("native", ["1", "0"])
+def test_a_process_whose_parent_is_killed_while_it_forks(lab: Lab, native: str) -> None:
+    """It is heard of although its parent could not tell."""
+    lab.env["PROCACHE_NATIVE"] = native
+    assert lab.run(["python3", "-c", KILLING]).status == 0
