@@ -313,6 +313,7 @@ class Loop:
             process = Process(child, t.process)
             t.ex.live += 1
         tracee = self.tracees[child] = Tracee(child, process, t.ex)
+        self.near.joined(tracee)
         if self.source.adopt(child):
             tracee.starting = False
             self._resume(child)

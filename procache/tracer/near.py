@@ -32,6 +32,8 @@ SURE = 2
 RESTLESS = 5
 #: Share of a period (ns) that the tracer may wait for its CPU before that one is left to others.
 CROWDED_NS = 6_000_000
+#: A fork takes less than this (s), from the copy of its parent's affinity until it is heard of.
+RECENT = 1.0
 #: More processes than this are taken for parallel without looking.
 MOST = 12
 
@@ -39,7 +41,22 @@ MOST = 12
 class Near:
     """The affinity of the tracer and its tracees. ``tracees`` is the loop's table."""
 
-    __slots__ = ("allowed", "tracees", "together", "calm", "cpu", "waited", "enabled", "moved", "tracer", "parallel")
+    __slots__ = (
+        "allowed",
+        "tracees",
+        "together",
+        "calm",
+        "cpu",
+        "waited",
+        "enabled",
+        "moved",
+        "tracer",
+        "parallel",
+        "lock",
+        "place",
+        "changed",
+        "lent",
+    )
 
     def __init__(self, tracees: dict[int, Tracee]) -> None:
         self.allowed = os.sched_getaffinity(0)
@@ -53,6 +70,13 @@ class Near:
         self.waited = 0
         self.moved = 0
         self.parallel = 0
+        #: held while affinities are set, by the timer or for a tracee
+        self.lock = _thread.allocate_lock()
+        #: where all tracees are that are not free, and since when (s, monotonic)
+        self.place = self.allowed
+        self.changed = 0.0
+        #: processes that have their own affinity for the time of a call
+        self.lent: set[Process] = set()
 
     def start(self) -> None:
         """Begin: the root was seized and waits for its start."""
@@ -75,25 +99,36 @@ class Near:
 
     def release(self, process: Process) -> None:
         """Give a process its own affinity back, for good: it has threads, or is about to ask or set it."""
-        if not process.free:
-            process.free = True
-            if self.together:
-                for tid in process.threads:
-                    self._set(tid, self.allowed)
+        if not process.free and self.enabled:
+            with self.lock:
+                process.free = True
+                self._put(process, self.allowed)
+
+    def joined(self, t: Tracee) -> None:
+        """A child is followed from now on: since it was made, all may have been set elsewhere, and it not with them."""
+        if time.monotonic() - self.changed < RECENT and not t.process.free:
+            with self.lock:
+                self._set(t.tid, self.place)
 
     def lend(self, process: Process) -> bool:
         """Give a process its own affinity back for the time of one call; True where ``take_back`` is to follow."""
-        if process.free or not self.together:
+        if process.free or not self.enabled:
             return False
-        for tid in process.threads:
-            self._set(tid, self.allowed)
+        with self.lock:
+            self.lent.add(process)
+            self._put(process, self.allowed)
         return True
 
     def take_back(self, process: Process) -> None:
         """The call is over."""
-        if self.together and not process.free:
-            for tid in process.threads:
-                self._set(tid, {self.cpu})
+        with self.lock:
+            self.lent.discard(process)
+            if not process.free:
+                self._put(process, self.place)
+
+    def _put(self, process: Process, cpus: set[int]) -> None:
+        for tid in process.threads:
+            self._set(tid, cpus)
 
     def _gather(self) -> None:
         here = libc.sched_getcpu()
@@ -118,10 +153,12 @@ class Near:
         self._everywhere(self.allowed)
 
     def _everywhere(self, cpus: set[int]) -> None:
-        self._set(self.tracer, cpus)
-        for t in list(self.tracees.values()):
-            if not t.process.free:
-                self._set(t.tid, cpus)
+        with self.lock:
+            self.place, self.changed = cpus, time.monotonic()
+            self._set(self.tracer, cpus)
+            for t in list(self.tracees.values()):
+                if not t.process.free and t.process not in self.lent:
+                    self._set(t.tid, cpus)
 
     @staticmethod
     def _set(tid: int, cpus: set[int]) -> None:
