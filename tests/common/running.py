@@ -12,7 +12,7 @@ from pathlib import Path
 
 def ordinary() -> None:
     """In the child: signals that whatever started the tests may have ignored are as usual; no core files."""
-    for number in (signal.SIGINT, signal.SIGQUIT):
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
