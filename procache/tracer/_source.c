@@ -48,7 +48,8 @@
 #define FIRST_STOP (EVENT_STOP << 16 | SIGTRAP << 8 | STOPPED)
 #define MOST_EARLY 64  /* more are not looked at */
 
-enum tracee { UNKNOWN, EARLY, STARTING, KNOWN };
+/* HELD: early, and stopped by job control besides. */
+enum tracee { UNKNOWN, EARLY, HELD, STARTING, KNOWN };
 
 /* Where a call that looks has its folder, path and flags (-1: none), and the flags that change nothing of the look. */
 struct call {
@@ -64,7 +65,7 @@ typedef struct {
     pid_t looking;  /* the thread */
     int here;  /* whether they are at paths from the working folder */
     uint8_t *tracees;  /* enum tracee, by thread id */
-    pid_t early[MOST_EARLY];  /* those in state EARLY */
+    pid_t early[MOST_EARLY];  /* those in state EARLY or HELD */
     int earlies;
     int watching;  /* whether looks are taken here at all */
     dev_t apart[2];  /* the devices of /proc and /sys */
@@ -452,11 +453,11 @@ static void set_state(Source *self, pid_t tid, enum tracee state)
 {
     if (tid <= 0 || tid >= MOST_PIDS)
         return;
-    if (self->tracees[tid] == EARLY)
+    if (self->tracees[tid] == EARLY || self->tracees[tid] == HELD)
         for (int at = 0; at < self->earlies; at++)
             if (self->early[at] == tid)
                 self->early[at] = self->early[--self->earlies];
-    if (state == EARLY && self->earlies < MOST_EARLY)
+    if ((state == EARLY || state == HELD) && self->earlies < MOST_EARLY)
         self->early[self->earlies++] = tid;
     self->tracees[tid] = state;
 }
@@ -487,14 +488,22 @@ static pid_t orphan(Source *self)
     return 0;
 }
 
-static int answered_first(Source *self, pid_t tid)
+/* A thread that is made while its process is being stopped stops for that before it has begun. */
+static int by_job_control(int number)
+{
+    return number == SIGSTOP || number == SIGTSTP || number == SIGTTIN || number == SIGTTOU;
+}
+
+static int answered_first(Source *self, pid_t tid, int number)
 {
     switch (state_of(self, tid)) {
-    case UNKNOWN:
-        set_state(self, tid, EARLY);  /* left stopped until the fork event of its parent names it */
+    case UNKNOWN:  /* left stopped until the fork event of its parent names it */
+        set_state(self, tid, by_job_control(number) ? HELD : EARLY);
         return 1;
     case STARTING:
         set_state(self, tid, KNOWN);
+        if (by_job_control(number))
+            return 0;
         ptrace(PTRACE_CONT, tid, 0, 0);
         return 1;
     default:
@@ -596,7 +605,7 @@ static PyObject *source_next(Source *self, PyObject *unused)
                         info.op == PTRACE_SYSCALL_INFO_EXIT;
             return result(self, tid, status, NULL, known ? &info : NULL);
         } else if (event == EVENT_STOP) {
-            if (!answered_first(self, tid))
+            if (!answered_first(self, tid, number))
                 return result(self, tid, status, NULL, NULL);
         } else if (!event && state_of(self, tid) == KNOWN) {
             ptrace(PTRACE_CONT, tid, 0, number);
@@ -606,7 +615,7 @@ static PyObject *source_next(Source *self, PyObject *unused)
     }
 }
 
-PyDoc_STRVAR(adopt_doc, "adopt(thread) -> whether its first stop has come already\n--\n\n"
+PyDoc_STRVAR(adopt_doc, "adopt(thread) -> whether its first stop has come already, and it is to go on\n--\n\n"
 "It is known now whose child this is.");
 
 static PyObject *source_adopt(Source *self, PyObject *argument)
@@ -614,9 +623,11 @@ static PyObject *source_adopt(Source *self, PyObject *argument)
     long tid = PyLong_AsLong(argument);
     if (tid == -1 && PyErr_Occurred())
         return NULL;
-    int early = state_of(self, (pid_t)tid) == EARLY;
-    set_state(self, (pid_t)tid, early ? KNOWN : STARTING);
-    return PyBool_FromLong(early);
+    enum tracee state = state_of(self, (pid_t)tid);
+    set_state(self, (pid_t)tid, state == EARLY || state == HELD ? KNOWN : STARTING);
+    if (state == HELD)
+        ptrace(PTRACE_LISTEN, (pid_t)tid, 0, 0);
+    return PyBool_FromLong(state == EARLY);
 }
 
 PyDoc_STRVAR(forget_doc, "forget(thread)\n--\n\nIt ended without a word: an exec by another thread of its process.");

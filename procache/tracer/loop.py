@@ -33,7 +33,7 @@ from ptrace.binding.func import (
 from procache.tracer import arch, signals, table
 from procache.tracer.gather import Gather
 from procache.tracer.looks import Looks
-from procache.tracer.source import resume
+from procache.tracer.source import GROUP_STOPS, LISTEN, resume
 from procache.tracer.tracee import Process, Tracee, Unreadable
 from procache.world import inherited
 
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from procache.tracer.tracelog import TraceLog
 
 # <linux/ptrace.h>; python-ptrace 0.9.9 does not have these.
-PTRACE_SEIZE, PTRACE_LISTEN = 0x4206, 0x4208
+PTRACE_SEIZE = 0x4206
 PTRACE_EVENT_SECCOMP, PTRACE_EVENT_STOP = 7, 128
 PTRACE_O_TRACESECCOMP, PTRACE_O_EXITKILL = 0x80, 0x100000
 OPTIONS = (
@@ -67,7 +67,6 @@ OPTIONS = (
 _STOPPED = 0x7F
 _SECCOMP_STOP = PTRACE_EVENT_SECCOMP << 16 | signal.SIGTRAP << 8 | _STOPPED
 _EXIT_STOP = (signal.SIGTRAP | 0x80) << 8 | _STOPPED
-_GROUP_STOPS = frozenset((signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU))
 _FORKS = frozenset((PTRACE_EVENT_FORK, PTRACE_EVENT_VFORK, PTRACE_EVENT_CLONE))
 
 
@@ -118,7 +117,6 @@ class Loop:
         ptrace(PTRACE_SEIZE, pid, 0, OPTIONS)
         self.root = pid
         tracee = Tracee(pid, Process(pid, None), self.execs.outside)
-        tracee.starting = False
         self.tracees[pid] = tracee
         self.source.seized(pid)
         self.near.start()
@@ -315,7 +313,6 @@ class Loop:
         tracee = self.tracees[child] = Tracee(child, process, t.ex)
         self.near.joined(tracee)
         if self.source.adopt(child):
-            tracee.starting = False
             self._resume(child)
         self._resume(t.tid, PTRACE_SYSCALL if t.at_exit is not None else PTRACE_CONT)
 
@@ -326,9 +323,9 @@ class Loop:
             self.processes.taint(t, "unreadable", detail="a fork")
         whole = going[0].ex.chain()[-1] if going else self.execs.outside
         whole.live += 1
-        tracee = self.tracees[pid] = Tracee(pid, Process(pid, None), whole)
-        tracee.starting = not self.source.adopt(pid)
-        self._resume(pid)
+        self.tracees[pid] = Tracee(pid, Process(pid, None), whole)
+        if self.source.adopt(pid):
+            self._resume(pid)
 
     def _execed(self, t: Tracee, former: int) -> None:
         """An exec succeeded; by a thread that was not the leader (``former``), it now has the leader's id."""
@@ -357,13 +354,12 @@ class Loop:
             self.processes.taint(t, "unreadable", detail="an exec")
 
     def _stopped(self, t: Tracee, number: int) -> None:
-        """PTRACE_EVENT_STOP: the first stop of a child, or a group-stop by job control."""
-        if number in _GROUP_STOPS and not t.starting:
-            ptrace(PTRACE_LISTEN, t.tid, 0, 0)
+        """PTRACE_EVENT_STOP: the first stop of a child, or a group-stop by job control, which may come first."""
+        if number in GROUP_STOPS:
+            ptrace(LISTEN, t.tid, 0, 0)
             if t.tid == self.root and number != signal.SIGSTOP:
                 self.job_stopped()
             return
-        t.starting = False
         self._resume(t.tid)
 
     # -- ends ------------------------------------------------------------------------------------------

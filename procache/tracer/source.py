@@ -38,7 +38,10 @@ if TYPE_CHECKING:
             """The next stop or end; thread 0 where there are only looks. Raises ChildProcessError when none is left."""
 
         def adopt(self, tid: int) -> bool:
-            """It is known whose child a new tracee is: True when its first stop has come already."""
+            """It is known whose child a new tracee is: True when its first stop has come already.
+
+            Not so where that was one by job control, in which the source leaves it.
+            """
 
         def forget(self, tid: int) -> None:
             """A tracee is gone without an end of its own: another thread of its process has exec'ed."""
@@ -57,7 +60,8 @@ if WANTED:
         pass
 
 WALL = 0x40000000
-EVENT_STOP = 128  # PTRACE_EVENT_STOP
+EVENT_STOP, LISTEN = 128, 0x4208  # PTRACE_EVENT_STOP, PTRACE_LISTEN
+GROUP_STOPS = frozenset((signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU))
 FIRST_STOP = EVENT_STOP << 16 | signal.SIGTRAP << 8 | 0x7F
 
 
@@ -71,7 +75,8 @@ class Source:
 
     def __init__(self) -> None:
         self.known: set[int] = set()
-        self.early: set[int] = set()
+        #: those that came too early, and the signal of their stop
+        self.early: dict[int, int] = {}
 
     def next(self) -> Stop:
         """See ``EventSource``."""
@@ -87,7 +92,7 @@ class Source:
                 return tid, status, (usage.ru_utime, usage.ru_stime, usage.ru_maxrss), None, None
             if status >> 16 != EVENT_STOP or tid in self.known:
                 return tid, status, None, None, None
-            self.early.add(tid)  # left stopped until its parent's fork event names it
+            self.early[tid] = status >> 8 & 0xFF  # left stopped until its parent's fork event names it
 
     def _orphan(self) -> int:
         """A process that came too early and whose parent is gone, or 0."""
@@ -104,15 +109,17 @@ class Source:
 
     def adopt(self, tid: int) -> bool:
         """See ``EventSource``."""
-        early = tid in self.early
-        self.early.discard(tid)
+        number = self.early.pop(tid, None)
         self.known.add(tid)
-        return early
+        if number in GROUP_STOPS:
+            resume(tid, LISTEN, 0)
+            return False
+        return number is not None
 
     def forget(self, tid: int) -> None:
         """See ``EventSource``."""
         self.known.discard(tid)
-        self.early.discard(tid)
+        self.early.pop(tid, None)
 
     def seized(self, tid: int) -> None:
         """See ``EventSource``."""

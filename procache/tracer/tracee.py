@@ -57,13 +57,12 @@ class Process:
 class Tracee:
     """One thread: its process, the execution it belongs to, and what is to happen at its next stop."""
 
-    __slots__ = ("tid", "process", "ex", "starting", "at_exit", "exec")
+    __slots__ = ("tid", "process", "ex", "at_exit", "exec")
 
     def __init__(self, tid: int, process: Process, ex: Execution) -> None:
         self.tid = tid
         self.process = process
         self.ex = ex
-        self.starting = True  # its first stop has not been seen
         #: called with the result at the exit stop of the present call
         self.at_exit: Callable[[Tracee, int], None] | None = None
         #: the exec that it is about to make
