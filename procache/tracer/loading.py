@@ -118,7 +118,10 @@ class Loader:
                 return None  # a relative interpreter is another one in each working folder
             files.append((found.path, found.st))
             ways.update((found.walk, *found.links))
-            facts.update(passed_through(found, self.paths.resolver.texts))
+            try:
+                facts.update(passed_through(found, self.paths.resolver.texts))
+            except KeyError:  # a folder or link was changed since it was found
+                return None
             facts[found.path] = (*answer, False)
         return Loaded(files, facts, ways, self.paths.resolver.walks)
 

@@ -182,7 +182,10 @@ class Looks:
 
 
 def passed_through(found: Found, texts: Mapping[bytes, bytes]) -> Iterator[tuple[bytes, State]]:
-    """The facts of the folders and links on the way to what was found; ``texts``: what the links say."""
+    """The facts of the folders and links on the way to what was found; ``texts``: what the links say.
+
+    Raises KeyError where they do not say it any more: some way was forgotten since.
+    """
     for way in (found.walk, *found.links):
         if isinstance(way, Walk):
             yield from ((folder, Tree.FOLDER) for folder in way.folders)
