@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 OUTCOMES = Path(__file__).with_name("outcomes.py")
@@ -35,6 +36,11 @@ BY_DESIGN = {
 }
 """Tests that may fail where programs are skipped (never where they are only watched), and why."""
 
+FIND_MISSING = """
+import importlib.util, sys
+print(*(name for name in sys.argv[1:] if importlib.util.find_spec("test.test_" + name) is None))
+"""
+
 Found = dict[str, str]
 """Name of a test -> passed, failed or skipped; empty when the module did not come to its end."""
 
@@ -47,6 +53,8 @@ def main() -> int:
     python = find_python()
     if python is None:
         sys.exit(f"suites: no Python here has its tests: install {PACKAGE} (Debian: apt-get install {PACKAGE})")
+    if unknown := missing(python, modules):
+        parser.error(f"{python} has no test_{unknown[0]} (modules are named without the test_ before)")
     print(f"CPython's tests, by {python}: passed, failed, skipped", flush=True)
     print(f"{'':24}" + "".join(f"{way:>18}" for way in (NATIVE, WATCHED, SKIPPING)), flush=True)
     wrong: list[str] = []
@@ -67,6 +75,11 @@ def find_python() -> str | None:
             if found.returncode == 0:
                 return python
     return None
+
+
+def missing(python: str, modules: Sequence[str]) -> list[str]:
+    """Those of ``modules`` of which this Python has no tests."""
+    return subprocess.run([python, "-I", "-c", FIND_MISSING, *modules], capture_output=True, text=True).stdout.split()
 
 
 def procache() -> str:
