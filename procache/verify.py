@@ -10,12 +10,13 @@ import os
 import stat
 
 from procache.model import effects as fx
-from procache.model.aspects import DIGEST, UNSTABLE, ChangedWhileReading
+from procache.model.aspects import DIGEST, SIZE, UNSTABLE, ChangedWhileReading
 from procache.model.match import Done
 from procache.model.reasons import Reason, reason
 from procache.model.record import Record
 from procache.replay import streams
 from procache.replay.apply import ReplayFailed
+from procache.store import blobs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Verify:
         self.count += 1
         try:
             why = self._difference(ex.expected, made, ex)
-        except (OSError, ReplayFailed, ChangedWhileReading) as error:
+        except (OSError, ReplayFailed, blobs.BlobError, ChangedWhileReading) as error:
             ex.misses = [reason("verified", detail=f"it could not be compared: {error}")]
             return
         if why is None and made is None:
@@ -146,7 +147,8 @@ class Verify:
         assert isinstance(state, tuple)
         if (st.st_mode, st.st_uid, st.st_gid) != state[:3]:
             return "mode or owner"
-        with open(self.layout.blob(state[DIGEST]), "rb") as blob, open(path, "rb") as file:
+        recorded = blobs.open_plain(self.layout, state[DIGEST], state[SIZE])
+        with open(recorded, "rb") as blob, open(path, "rb") as file:
             return first_difference(chunks(blob.read), chunks(file.read)) or "content"
 
     @staticmethod

@@ -41,6 +41,7 @@ ALLOWED = {
     "procache.model.reasons",
     "procache.model.record",
     "procache.store",
+    "procache.store.blobs",
     "procache.store.layout",
     "procache.store.records",
     "procache.store.journal",

@@ -29,7 +29,7 @@ from procache.model.pathrules import IGNORED, TAINTING
 from procache.model.reasons import reason
 from procache.model.record import Record
 from procache.model.tree import before
-from procache.store.writer import temporary
+from procache.store.files import temporary
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,14 +10,11 @@ from __future__ import annotations
 import os
 import stat
 
-from procache import digests
 from procache.model import effects as fx
 from procache.model.aspects import DIGEST, GID, MODE, MTIME, SIZE, UID, ChangedWhileReading, State
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NoReturn
-
     from procache.model.effects import Effect
     from procache.store.layout import Layout
     from procache.world.view import World
@@ -164,34 +161,28 @@ class Replay:
 
     def _checked_blob(self, state: State) -> int:
         """A descriptor of a blob that holds what its name says."""
-        path = self.layout.blob(state[DIGEST])
-        blob = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        if digests.of_descriptor(blob) != state[DIGEST]:
-            os.close(blob)
-            self._damaged(path)
-        return blob
+        from procache.store import blobs  # most hits restore nothing
+
+        try:
+            return blobs.open_plain(self.layout, state[DIGEST], state[SIZE])
+        except blobs.BlobError as error:
+            raise ReplayFailed(str(error)) from error
 
     def _copy(self, state: State, temporary: bytes) -> None:
         """A checked copy of a blob, with owner and mode."""
-        path = self.layout.blob(state[DIGEST])
-        source = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        target = -1
+        from procache.store import blobs
+
+        target = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
-            target = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-            if not copy_checked(source, target, state):
-                self._damaged(path)
+            blobs.copy_to(self.layout, state[DIGEST], state[SIZE], target)
             st = os.fstat(target)
             if (st.st_uid, st.st_gid) != (state[UID], state[GID]):
                 os.fchown(target, state[UID], state[GID])
             os.fchmod(target, stat.S_IMODE(state[MODE]))
+        except blobs.BlobError as error:
+            raise ReplayFailed(str(error)) from error
         finally:
-            os.close(source)
-            if target >= 0:
-                os.close(target)
-
-    def _damaged(self, blob: bytes) -> NoReturn:
-        self.layout.set_aside(blob)
-        raise ReplayFailed("a stored blob is damaged")
+            os.close(target)
 
     def abandon(self) -> None:
         """Remove what was staged."""
@@ -239,23 +230,6 @@ def _path(effect: Effect) -> bytes:
 def effect_type(effect: Effect) -> int:
     """The type bits (S_IFMT) of what an effect leaves."""
     return {fx.DIR: stat.S_IFDIR, fx.LINK: stat.S_IFLNK, fx.FIFO: stat.S_IFIFO}.get(effect[fx.KIND], stat.S_IFREG)
-
-
-def copy_checked(source: int, target: int, state: State) -> bool:
-    """Copy a blob; False when it is not what its name says."""
-    if state[SIZE] <= digests.ONE_READ and os.fstat(source).st_blocks * 512 >= state[SIZE]:  # no holes
-        data = os.read(source, state[SIZE] + 1)
-        os.write(target, data)
-        return digests.of_bytes(data) == state[DIGEST]
-    copy(source, target)
-    return digests.of_descriptor(target) == state[DIGEST]
-
-
-def copy(source: int, target: int) -> None:
-    """Copy what is large, has holes, or is poured; most hits have nothing of the kind."""
-    from procache import copying
-
-    copying.copy(source, target)
 
 
 def set_xattrs(path: bytes, xattrs: fx.Xattrs | None) -> None:
@@ -306,9 +280,11 @@ def place(staged: Staged) -> None:
     if staged.temporary:
         os.rename(staged.temporary, target)
         return
+    from procache import copying  # few outputs are written in place
+
     poured = os.open(target, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
-        copy(staged.blob, poured)
+        copying.copy(staged.blob, poured)
     finally:
         os.close(poured)
         staged.drop()

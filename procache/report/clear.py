@@ -18,7 +18,7 @@ from procache.report import text, totals
 from procache.report.options import Options
 from procache.report.output import Output
 from procache.report.runs import NothingThere
-from procache.store.layout import Layout, locate
+from procache.store.layout import VERSION, Layout, locate
 
 #: Parts of the store that a folder must have to be taken for one.
 NEEDED = ("records", "blobs", "runs")
@@ -67,16 +67,18 @@ def check(layout: Layout) -> None:
     if entries is None:
         if not _entries(layout.top):
             raise NothingThere(f"nothing to clear: there is no cache in {name}")
-        raise StoreError(f"{name} is not a cache folder of procache (it has no v1); nothing was deleted")
+        raise StoreError(
+            f"{name} is not a cache folder of procache (it has no {VERSION.decode()}); nothing was deleted"
+        )
     layout.check()
     missing = [part for part in NEEDED if not _is_folder(getattr(layout, part))]
     foreign = sorted(entries - {os.path.basename(getattr(layout, part)) for part in KNOWN})
     if missing or not _is_folder(layout.root):
-        lacks = f"no folder {missing[0]} in v1" if missing else "v1 is a link"
+        lacks = f"no folder {missing[0]} in {VERSION.decode()}" if missing else f"{VERSION.decode()} is a link"
         raise StoreError(f"{name} is not a cache folder of procache ({lacks}); nothing was deleted")
     if foreign:
         odd = text.path(foreign[0])
-        raise StoreError(f"v1 in {name} holds {odd}, which is not procache's; nothing was deleted")
+        raise StoreError(f"{VERSION.decode()} in {name} holds {odd}, which is not procache's; nothing was deleted")
 
 
 def _entries(folder: bytes) -> set[bytes] | None:

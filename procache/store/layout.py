@@ -1,7 +1,7 @@
 """Where things lie in the cache folder, and making sure that it is ours.
 
-ROOT/v1/records/ab/abcdef…   all records of one command key
-        blobs/ab/xabcdef…    file content by digest
+ROOT/v2/records/ab/abcdef…   all records of one command key
+        blobs/               content of files and of large outputs (``blobs``)
         runs/RUNID.journal   what one run did
         tmp/                 files being written; nothing here is ever read back
         configs/             what configuration files say, by the digest of their bytes
@@ -16,7 +16,7 @@ import stat
 from procache.errors import StoreError
 
 #: The format of everything in the folder; another format lives beside it in a folder of its own.
-VERSION = b"v1"
+VERSION = b"v2"
 
 
 class Layout:
@@ -38,11 +38,6 @@ class Layout:
         """Path of the record file of a command key."""
         name = key[1:].hex().encode()
         return self.records + b"/" + name[:2] + b"/" + name
-
-    def blob(self, digest: bytes) -> bytes:
-        """Path of the blob with this digest."""
-        name = digest[1:].hex().encode()
-        return self.blobs + b"/" + name[:2] + b"/" + digest[:1] + name
 
     def set_aside(self, path: bytes) -> None:
         """Take a damaged file out of use, so that it can be stored anew."""

@@ -5,8 +5,6 @@ Nothing here can be out of date, since another content has another name. What ca
 
 from __future__ import annotations
 
-import os
-
 import msgpack
 
 from procache import __version__, digests
@@ -38,13 +36,10 @@ def read(layout: Layout, digest: bytes) -> Entries | None:
 
 def write(layout: Layout, digest: bytes, entries: Entries) -> None:
     """Keep entries; where that fails, the file is parsed again next time."""
-    staged = layout.tmp + b"/config-%d" % os.getpid()
+    from procache.store import files
+
     try:
         body: bytes = msgpack.packb((__version__, entries))
-        if not os.path.isdir(layout.configs):
-            os.mkdir(layout.configs, 0o700)
-        with open(staged, "xb") as file:
-            file.write(digests.of_bytes(body) + body)
-        os.rename(staged, path_of(layout, digest))
+        files.write(layout, path_of(layout, digest), digests.of_bytes(body) + body)
     except (OSError, TypeError, OverflowError):  # a value that is none of ours, such as a date
         pass

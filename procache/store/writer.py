@@ -15,7 +15,7 @@ import struct
 import time
 
 from procache.model.record import Record
-from procache.store import journal, records
+from procache.store import blobs, files, journal, records
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -152,9 +152,9 @@ def _carry_out(layout: Layout, journal_path: bytes, most: int, kind: bytes, name
     if kind == RECORD:
         add_record(layout, name, Record.unpack(body).identity(), body, most)
     elif kind == BLOB:
-        add_blob(layout, name, body)
+        blobs.put(layout, name, body)
     elif kind == STAGED:
-        place(body, layout.blob(name))
+        blobs.put_staged(layout, name, body)
     elif kind == EVENT:
         journal.write(journal_path, body)
 
@@ -165,7 +165,7 @@ def add_record(layout: Layout, key: bytes, variant: bytes, packed: bytes, most: 
     folder = os.path.dirname(path)
     lock = _lock(folder)
     try:
-        write_file(layout, path, records.merged(records.read(layout, key), variant, packed, most))
+        files.write(layout, path, records.merged(records.read(layout, key), variant, packed, most))
     finally:
         if lock >= 0:
             os.close(lock)
@@ -183,41 +183,3 @@ def _lock(folder: bytes) -> int:
     except OSError:
         pass  # a file system without locks: a rare lost variant, never a torn file
     return fd
-
-
-def add_blob(layout: Layout, digest: bytes, content: bytes) -> None:
-    """Write a blob unless it is there already."""
-    path = layout.blob(digest)
-    try:
-        if os.stat(path).st_size == len(content):
-            return
-    except OSError:
-        pass
-    write_file(layout, path, content)
-
-
-def write_file(layout: Layout, path: bytes, content: bytes) -> None:
-    """Write a file of the store whole: a temporary of this process, then rename."""
-    staged = temporary(layout)
-    fd = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        view = memoryview(content)
-        while view:
-            view = view[os.write(fd, view) :]
-    finally:
-        os.close(fd)
-    place(staged, path)
-
-
-def temporary(layout: Layout) -> bytes:
-    """A new path in the store's tmp folder, unique among all hosts that share the store."""
-    return layout.tmp + b"/w%d-%s" % (os.getpid(), os.urandom(8).hex().encode())
-
-
-def place(staged: bytes, path: bytes) -> None:
-    """Rename a finished temporary to its place, making the folder at need."""
-    try:
-        os.rename(staged, path)
-    except FileNotFoundError:
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        os.rename(staged, path)

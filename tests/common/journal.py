@@ -33,7 +33,7 @@ class Execution(NamedTuple):
 
 def journals(cache: Path) -> set[Path]:
     """The journals in the cache folder."""
-    return set((cache / "v1" / "runs").glob("*.journal"))
+    return set((cache / "v2" / "runs").glob("*.journal"))
 
 
 def records(path: Path) -> list[dict[str, Any]]:

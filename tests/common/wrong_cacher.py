@@ -27,7 +27,7 @@ def tree() -> dict[str, bytes]:
 
 def main() -> int:
     command = [os.fsencode(word) for word in sys.argv[sys.argv.index("--") + 1 :]]
-    store = os.path.join(os.environ["PROCACHE_DIR"], "v1")
+    store = os.path.join(os.environ["PROCACHE_DIR"], "v2")
     os.makedirs(os.path.join(store, "runs"), exist_ok=True)
     key = hashlib.sha256(repr((command, os.getcwd())).encode()).hexdigest()
     record = os.path.join(store, key)

@@ -21,8 +21,8 @@ from procache.model.effects import Effect
 from procache.model.execution import Execution
 from procache.model.record import Record
 from procache.replay.apply import Replay
+from procache.store import blobs
 from procache.store.layout import Layout
-from procache.store.writer import add_blob, place
 from procache.tracer.skip import Skip
 from procache.world.view import World
 
@@ -43,12 +43,12 @@ class Handed:
     def put_blob(self, digest: bytes, content: bytes) -> None:
         """Store a blob."""
         self.seen.add(digest)
-        add_blob(self.layout, digest, content)
+        blobs.put(self.layout, digest, content)
 
     def put_staged(self, digest: bytes, staged: bytes) -> None:
         """Store a blob that was copied aside."""
         self.seen.add(digest)
-        place(staged, self.layout.blob(digest))
+        blobs.put_staged(self.layout, digest, staged)
 
 
 class Place:
@@ -106,7 +106,7 @@ class Place:
     def file(self, name: str, content: bytes = b"new", mode: int = 0o644, *, written: int = 7, **more: Any) -> Effect:
         """The effect of a file that was left, ``written`` last at that time (ns); its content goes to the store."""
         digest = digests.of_bytes(content)
-        add_blob(self.layout, digest, content)
+        blobs.put(self.layout, digest, content)
         state = (stat.S_IFREG | mode, os.getuid(), os.getgid(), len(content), 1, written, digest, None)
         return self.effect(name, fx.FILE, state, **more)
 

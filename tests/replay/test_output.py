@@ -13,7 +13,7 @@ from procache import digests
 from procache.capture.streamlog import IN_MEMORY, INLINE, StreamLog
 from procache.replay import streams
 from procache.replay.apply import ReplayFailed
-from procache.store.writer import add_blob
+from procache.store import blobs
 
 from .place import Place
 
@@ -23,7 +23,7 @@ LARGE = os.urandom(500) * 300
 def stored(place: Place, data: bytes, *segments: tuple[int, int]) -> object:
     """A record whose output is a blob."""
     digest = digests.of_bytes(data)
-    add_blob(place.layout, digest, data)
+    blobs.put(place.layout, digest, data)
     return make_record(segments=list(segments), data=None, data_digest=digest)
 
 
@@ -52,7 +52,7 @@ def test_no_output_needs_no_blob(place: Place) -> None:
 @pytest.mark.parametrize("damage", ["missing", "flipped", "cut"])
 def test_damaged_output_is_noticed_before_anything_is_written(place: Place, damage: str) -> None:
     record = stored(place, LARGE, (1, len(LARGE)))
-    path = Path(os.fsdecode(place.layout.blob(digests.of_bytes(LARGE))))
+    path = Path(os.fsdecode(blobs.path_of(place.layout, digests.of_bytes(LARGE))))
     if damage == "missing":
         path.unlink()
     else:

@@ -86,5 +86,5 @@ def store(cache: Path) -> Path:
     """An empty store in ``cache``; returns its versioned folder."""
     cache.mkdir(mode=0o700, exist_ok=True)
     for name in ("records", "blobs", "runs", "tmp"):
-        (cache / "v1" / name).mkdir(parents=True, exist_ok=True)
-    return cache / "v1"
+        (cache / "v2" / name).mkdir(parents=True, exist_ok=True)
+    return cache / "v2"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from procache.report import clear, text
-from procache.store import records, writer
+from procache.store import blobs, records, writer
 from procache.store.layout import Layout
 
 from .builder import START, Journal, store
@@ -24,7 +24,7 @@ def fill(cache: Path) -> Layout:
     layout = Layout(os.fsencode(cache))
     for variant in (b"a" * 17, b"b" * 17):
         writer.add_record(layout, KEY, variant, b"packed", 8)
-    writer.add_blob(layout, b"x" + bytes(16), b"bytes")
+    blobs.put(layout, b"x" + bytes(16), b"bytes")
     journal = Journal().hit(1, 0, "clustalw", "1", saved=3.0).hit(2, 0, "clustalw", "1", saved=4.0)
     journal.hit(3, 0, "wc", saved=1.0).ran(0, None, "sh").end().save(cache)
     return layout
@@ -76,7 +76,7 @@ def test_stats_names_the_best_five(cache: Path, ask: Ask) -> None:
 
 def test_stats_shows_what_it_can_when_a_journal_cannot_be_read(cache: Path, ask: Ask) -> None:
     fill(cache)
-    (cache / "v1" / "runs" / "20270117T000000.000000-1.journal").mkdir()
+    (cache / "v2" / "runs" / "20270117T000000.000000-1.journal").mkdir()
     said = ask("stats")
     assert said.status == 0
     assert "procache: cannot read" in said.err
@@ -91,11 +91,11 @@ def test_clear_empties_the_store_and_leaves_it_usable(cache: Path, ask: Ask) -> 
     said = ask("clear", "--yes")
     assert said.status == 0
     assert said.out.startswith("deleted 1 record file, 1 blob, 1 run (")
-    assert sorted(path.name for path in cache.iterdir()) == ["notes.txt", "v1"]
-    assert sorted(str(path.relative_to(cache)) for path in cache.rglob("v1/*")) == [
-        *("v1/blobs", "v1/records", "v1/runs", "v1/tmp"),
+    assert sorted(path.name for path in cache.iterdir()) == ["notes.txt", "v2"]
+    assert sorted(str(path.relative_to(cache)) for path in cache.rglob("v2/*")) == [
+        *("v2/blobs", "v2/records", "v2/runs", "v2/tmp"),
     ]
-    assert (cache / "v1").stat().st_mode & 0o777 == 0o700
+    assert (cache / "v2").stat().st_mode & 0o777 == 0o700
 
 
 def test_clear_as_json(cache: Path, ask: Ask) -> None:
@@ -111,7 +111,7 @@ def test_clear_without_a_terminal_wants_yes(cache: Path, ask: Ask, monkeypatch: 
     said = ask("clear")
     assert (said.status, said.out) == (2, "")
     assert "--yes" in said.err
-    assert (cache / "v1" / "blobs" / "00").is_dir()
+    assert (cache / "v2" / "blobs" / "00").is_dir()
 
 
 ANSWERS = [("y\n", True), ("YES\n", True), ("n\n", False), ("\n", False), ("", False)]
@@ -140,32 +140,32 @@ def test_clear_refuses_a_folder_that_is_no_store(cache: Path, ask: Ask) -> None:
     (cache / "thesis.tex").write_text("years")
     said = ask("clear", "--yes")
     assert said.status == 125
-    said_why = f"{cache} is not a cache folder of procache (it has no v1); nothing was deleted"
+    said_why = f"{cache} is not a cache folder of procache (it has no v2); nothing was deleted"
     assert said.err == f"procache: {said_why}\n"
     assert (cache / "thesis.tex").exists()
 
 
-def test_clear_refuses_a_v1_that_is_not_ours(cache: Path, ask: Ask) -> None:
-    (cache / "v1" / "records").mkdir(parents=True)
-    (cache / "v1" / "records" / "x").write_text("y")
+def test_clear_refuses_a_tree_that_is_not_ours(cache: Path, ask: Ask) -> None:
+    (cache / "v2" / "records").mkdir(parents=True)
+    (cache / "v2" / "records" / "x").write_text("y")
     said = ask("clear", "--yes")
     assert said.status == 125
-    assert "(no folder blobs in v1)" in said.err
+    assert "(no folder blobs in v2)" in said.err
     fill(cache)
-    (cache / "v1" / "thesis.tex").write_text("years")
+    (cache / "v2" / "thesis.tex").write_text("years")
     said = ask("clear", "--yes")
     assert said.status == 125
     assert "thesis.tex, which is not procache's" in said.err
-    assert (cache / "v1" / "thesis.tex").exists()
+    assert (cache / "v2" / "thesis.tex").exists()
 
 
-def test_clear_refuses_a_v1_that_is_a_link(cache: Path, tmp_path: Path, ask: Ask) -> None:
+def test_clear_refuses_a_tree_that_is_a_link(cache: Path, tmp_path: Path, ask: Ask) -> None:
     fill(tmp_path / "other")
     cache.mkdir(mode=0o700)
-    (cache / "v1").symlink_to(tmp_path / "other" / "v1")
+    (cache / "v2").symlink_to(tmp_path / "other" / "v2")
     said = ask("clear", "--yes")
-    assert (said.status, "v1 is a link" in said.err) == (125, True)
-    assert (tmp_path / "other" / "v1" / "blobs" / "00").is_dir()
+    assert (said.status, "v2 is a link" in said.err) == (125, True)
+    assert (tmp_path / "other" / "v2" / "blobs" / "00").is_dir()
 
 
 def test_clear_never_follows_a_link_out_of_the_store(cache: Path, tmp_path: Path, ask: Ask) -> None:
@@ -173,7 +173,7 @@ def test_clear_never_follows_a_link_out_of_the_store(cache: Path, tmp_path: Path
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "precious").write_text("x")
-    (cache / "v1" / "blobs" / "zz").symlink_to(outside)
+    (cache / "v2" / "blobs" / "zz").symlink_to(outside)
     assert ask("clear", "--yes").status == 0
     assert (outside / "precious").exists()
 
@@ -182,14 +182,14 @@ def test_clear_refuses_a_store_that_others_may_write_to(cache: Path, ask: Ask) -
     fill(cache)
     cache.chmod(0o777)
     assert ask("clear", "--yes").status == 125
-    assert (cache / "v1" / "blobs" / "00").is_dir()
+    assert (cache / "v2" / "blobs" / "00").is_dir()
 
 
 def test_clear_removes_what_an_interrupted_clear_left(cache: Path, ask: Ask) -> None:
     fill(cache)
     (cache / ".cleared-1" / "blobs").mkdir(parents=True)
     assert ask("clear", "--yes").status == 0
-    assert [path.name for path in cache.iterdir()] == ["v1"]
+    assert [path.name for path in cache.iterdir()] == ["v2"]
 
 
 def test_a_run_that_is_alive_goes_on_storing_after_clear(cache: Path, ask: Ask) -> None:
@@ -197,7 +197,7 @@ def test_a_run_that_is_alive_goes_on_storing_after_clear(cache: Path, ask: Ask) 
     journal = Journal(name="20270118T000000.000000-1", started=START)
     path = os.fsdecode(layout.runs) + f"/{journal.name}.journal"
     assert ask("clear", "--yes").status == 0
-    writer.add_blob(layout, b"x" + bytes(16), b"bytes")
+    blobs.put(layout, b"x" + bytes(16), b"bytes")
     writer.add_record(layout, KEY, b"a" * 17, b"packed", 8)
     with open(path, "ab") as stream:
         stream.write(journal.ran(0, None, "sh").events[-1])

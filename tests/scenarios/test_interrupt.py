@@ -72,7 +72,7 @@ def test_what_a_killed_run_left_in_the_store_is_not_trusted(lab: Lab, marker: st
     """Everything unfinished in the folder for temporaries is damaged; the next run must not care."""
     interrupted(lab, marker, [*PREFIX, "run", "--"], signal.SIGKILL, whole_group=False)
     assert gone(marker)
-    temporary = lab.cache / "v1" / "tmp"
+    temporary = lab.cache / "v2" / "tmp"
     for path in temporary.glob("*"):
         path.write_bytes(b"damaged")
     (temporary / "leftover").write_bytes(b"a stranger")

@@ -126,7 +126,7 @@ def test_the_cache_folder_can_be_named(lab: Lab) -> None:
     for _ in range(2):
         run = lab.run(["true"], options=["--cache-dir", str(other)])
         assert run.status == 0
-    assert not lab.cache.exists() and list((other / "v1" / "runs").iterdir())
+    assert not lab.cache.exists() and list((other / "v2" / "runs").iterdir())
     assert other.stat().st_mode & 0o077 == 0
 
 

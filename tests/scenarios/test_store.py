@@ -35,7 +35,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 
 
 def _files(lab: Lab, part: str) -> list[Path]:
-    found = [path for path in (lab.cache / "v1" / part).rglob("*") if path.is_file()]
+    found = [path for path in (lab.cache / "v2" / part).rglob("*") if path.is_file()]
     for path in found:
         path.chmod(0o600)
     return found
@@ -86,7 +86,7 @@ def test_a_store_that_cannot_be_used_never_stops_the_command(lab: Lab, obstacle:
         lab.cache.mkdir(0o500)
     else:
         lab.cache.mkdir(0o700)
-        (lab.cache / "v1").write_text("in the way")
+        (lab.cache / "v2").write_text("in the way")
     lab.write("in", "1\n")
     native = lab.native("steps cat in > out; exit 3")
     run = lab.run("steps cat in > out; exit 3")

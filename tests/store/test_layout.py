@@ -10,6 +10,7 @@ import pytest
 
 from procache import digests
 from procache.errors import StoreError
+from procache.store import blobs
 from procache.store.layout import VERSION, Layout, locate
 
 
@@ -26,16 +27,16 @@ def test_everything_is_made_and_private(tmp_path: Path) -> None:
         os.umask(old)
     cache = tmp_path / "new" / "cache"
     assert stat.S_IMODE(cache.stat().st_mode) == 0o700
-    assert {path.name for path in (cache / "v1").iterdir()} == {"records", "blobs", "runs", "tmp"}
-    assert all(stat.S_IMODE(path.stat().st_mode) == 0o700 for path in (cache / "v1").iterdir())
+    assert {path.name for path in (cache / "v2").iterdir()} == {"records", "blobs", "runs", "tmp"}
+    assert all(stat.S_IMODE(path.stat().st_mode) == 0o700 for path in (cache / "v2").iterdir())
 
 
 def test_preparing_twice_changes_nothing(tmp_path: Path) -> None:
     layout = layout_in(tmp_path / "cache")
     layout.prepare()
-    (tmp_path / "cache" / "v1" / "records" / "kept").write_text("x")
+    (tmp_path / "cache" / "v2" / "records" / "kept").write_text("x")
     layout.prepare()
-    assert (tmp_path / "cache" / "v1" / "records" / "kept").read_text() == "x"
+    assert (tmp_path / "cache" / "v2" / "records" / "kept").read_text() == "x"
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o770, 0o702, 0o720])
@@ -76,7 +77,7 @@ def test_the_format_is_in_the_name_of_the_folder(tmp_path: Path) -> None:
 
 def test_digests_of_two_algorithms_do_not_share_a_blob(tmp_path: Path) -> None:
     layout, digest = layout_in(tmp_path), digests.of_bytes(b"content")
-    assert layout.blob(digest) != layout.blob(b"y" + digest[1:])
+    assert blobs.path_of(layout, digest) != blobs.path_of(layout, b"y" + digest[1:])
     assert layout.record(digest) == layout.records + b"/%b/%b" % (digest[1:2].hex().encode(), digest[1:].hex().encode())
 
 

@@ -13,9 +13,9 @@ import pytest
 from model.records import make_record
 
 from procache import digests
-from procache.store import journal, records
+from procache.store import blobs, files, journal, records
 from procache.store.layout import Layout
-from procache.store.writer import Writer, add_blob, place, temporary, write_file
+from procache.store.writer import Writer
 
 from .conftest import at_once
 
@@ -45,7 +45,7 @@ def writer(layout: Layout, journal_path: bytes) -> Iterator[Writer]:
 
 def blob(layout: Layout, digest: bytes) -> bytes:
     """Content of a blob."""
-    return Path(os.fsdecode(layout.blob(digest))).read_bytes()
+    return Path(os.fsdecode(blobs.path_of(layout, digest))).read_bytes()
 
 
 def events(path: bytes) -> list[object]:
@@ -54,7 +54,7 @@ def events(path: bytes) -> list[object]:
 
 
 def test_everything_handed_over_is_there_in_the_end(layout: Layout, writer: Writer, journal_path: bytes) -> None:
-    staged = temporary(layout)
+    staged = files.temporary(layout)
     Path(os.fsdecode(staged)).write_bytes(b"staged content")
     small, aside = digests.of_bytes(SMALL), digests.of_bytes(b"staged content")
     writer.event(journal.pack({"t": "run"}))
@@ -132,7 +132,7 @@ def test_a_writer_that_dies_is_told_of(writer: Writer) -> None:
 
 def test_what_cannot_be_stored_is_told_of_and_the_rest_is_stored(layout: Layout, writer: Writer) -> None:
     bad, good = digests.of_bytes(b"bad"), digests.of_bytes(SMALL)
-    folder = Path(os.fsdecode(layout.blob(bad))).parent
+    folder = Path(os.fsdecode(blobs.path_of(layout, bad))).parent
     folder.write_bytes(b"in the way")
     writer.put_blob(bad, b"bad")
     writer.put_blob(good, SMALL)
@@ -143,51 +143,6 @@ def test_what_cannot_be_stored_is_told_of_and_the_rest_is_stored(layout: Layout,
 def test_a_staged_file_that_is_gone_is_told_of(layout: Layout, writer: Writer) -> None:
     writer.put_staged(digests.of_bytes(b"x"), layout.tmp + b"/never-made")
     assert "not everything could be stored" in writer.finish()
-
-
-# -- files of the store ----------------------------------------------------------------------------
-
-
-def test_a_blob_cut_by_a_crash_is_written_anew(layout: Layout) -> None:
-    digest = digests.of_bytes(SMALL)
-    add_blob(layout, digest, SMALL)
-    os.truncate(layout.blob(digest), 2)
-    add_blob(layout, digest, SMALL)
-    assert blob(layout, digest) == SMALL
-
-
-def test_a_blob_that_is_there_is_left_alone(layout: Layout) -> None:
-    digest = digests.of_bytes(SMALL)
-    add_blob(layout, digest, SMALL)
-    inode = os.stat(layout.blob(digest)).st_ino
-    add_blob(layout, digest, SMALL)
-    assert os.stat(layout.blob(digest)).st_ino == inode
-
-
-def test_files_of_the_store_are_private(layout: Layout) -> None:
-    old = os.umask(0)
-    try:
-        write_file(layout, layout.runs + b"/x", b"content")
-    finally:
-        os.umask(old)
-    assert os.stat(layout.runs + b"/x").st_mode & 0o777 == 0o600
-
-
-def test_temporaries_have_names_of_their_own(layout: Layout) -> None:
-    assert len({temporary(layout) for _ in range(100)}) == 100
-
-
-def test_placing_makes_the_folder_at_need(layout: Layout) -> None:
-    staged = temporary(layout)
-    Path(os.fsdecode(staged)).write_bytes(b"x")
-    place(staged, layout.blob(digests.of_bytes(b"x")))
-    assert blob(layout, digests.of_bytes(b"x")) == b"x"
-
-
-def test_writers_of_one_blob_at_once(layout: Layout) -> None:
-    at_once(*[lambda: add_blob(layout, LARGE, CONTENT)] * 4)
-    assert blob(layout, LARGE) == CONTENT
-    assert os.listdir(layout.tmp) == []
 
 
 def test_events_of_processes_that_share_a_journal_stay_whole(layout: Layout, journal_path: bytes) -> None:

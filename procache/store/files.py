@@ -1,0 +1,84 @@
+"""Writing files of the store: a reader sees each of them whole or not at all.
+
+A file is written under another name in ``tmp`` and renamed to its place. The names there tell the host and the
+process, so that what a dead process left is known from what a living one is about to rename.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from procache.store.layout import Layout
+
+#: What is not known to be of a dead process of this host is taken for left behind after this long (s).
+LONG_AGO = 86400.0
+
+
+@cache
+def host() -> bytes:
+    """Eight letters for where a process id means something: one boot of one host, and a pid namespace (proc(5))."""
+    from procache import digests
+
+    with open("/proc/sys/kernel/random/boot_id", "rb") as file:
+        boot = file.read()
+    return digests.of_bytes(boot + os.fsencode(os.readlink("/proc/self/ns/pid")))[1:5].hex().encode()
+
+
+def temporary(layout: Layout) -> bytes:
+    """A new path in the store's tmp folder: ``w-HOST-PID-RANDOM``, unique among all hosts that share the store."""
+    return layout.tmp + b"/w-%s-%d-%s" % (host(), os.getpid(), os.urandom(8).hex().encode())
+
+
+def abandoned(name: bytes, mtime: float, now: float) -> bool:
+    """True when nobody will rename or read what has this name in tmp. Times in seconds since 1970.
+
+    What a process of another host, or a damaged file that was set aside, left there is given a day.
+    """
+    kind, _, rest = name.partition(b"-")
+    place, _, rest = rest.partition(b"-")
+    number = rest.partition(b"-")[0]
+    if kind == b"w" and place == host() and number.isdigit() and not os.path.exists(b"/proc/" + number):
+        return True
+    return now - mtime > LONG_AGO
+
+
+def write(layout: Layout, path: bytes, content: bytes) -> None:
+    """Write a file of the store whole. Raises OSError, and leaves no temporary then."""
+    staged = temporary(layout)
+    fd = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            write_all(fd, content)
+        finally:
+            os.close(fd)
+        place(staged, path)
+    except OSError:
+        drop(staged)
+        raise
+
+
+def write_all(fd: int, content: bytes | memoryview) -> None:
+    """Write all of ``content`` to a file. Raises OSError."""
+    view = memoryview(content)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def place(staged: bytes, path: bytes) -> None:
+    """Rename a finished temporary to its place, making the folder at need. Raises OSError."""
+    try:
+        os.rename(staged, path)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        os.rename(staged, path)
+
+
+def drop(staged: bytes) -> None:
+    """Remove a temporary that is not needed."""
+    try:
+        os.unlink(staged)
+    except OSError:
+        pass
