@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from procache.digests import hexadecimal
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procache.model.command import Command
@@ -48,7 +50,7 @@ def execution_event(
         "argv": command.argv,
         "exe": command.exe,
         "cwd": command.cwd,
-        "key": command.key[1:].hex(),
+        "key": hexadecimal(command.key).decode(),
         "outcome": outcome,
         "reasons": reasons,
         "started": started,

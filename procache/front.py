@@ -10,7 +10,8 @@ import os
 import stat
 import time
 
-from procache import __version__
+from procache import __version__, digests
+from procache.errors import UsageError
 from procache.model.aspects import ChangedWhileReading
 from procache.model.command import Command, EnvTables
 from procache.model.match import ALL, match
@@ -57,6 +58,10 @@ class Front:
 
     def __init__(self, argv: list[bytes], layout: Layout, policy: Policy) -> None:
         self.started = time.time()
+        try:
+            digests.use(policy.digest)
+        except digests.Unknown as error:
+            raise UsageError(str(error)) from error
         self.input = PipeInput()
         #: the record that fits, where it is to be verified instead of replayed
         self.expected: Record | None = None

@@ -102,6 +102,12 @@ def _number(raw: object, least: float, most: float, meant: str) -> float:
     return float(raw)
 
 
+def _whole(raw: object, least: int, most: int) -> int:
+    if isinstance(raw, bool) or not isinstance(raw, int) or not least <= raw <= most:
+        raise Wrong(f"a whole number from {least} to {most}, not {raw!r}")
+    return raw
+
+
 def _flag(raw: object, before: object, folder: str) -> bool:
     if not isinstance(raw, bool):
         raise Wrong(f"true or false, not {raw!r}")
@@ -117,6 +123,10 @@ def _read_number(text: str) -> object:
         return float(text)
     except ValueError:
         return text
+
+
+def _read_whole(text: str) -> object:
+    return int(text) if text.isdecimal() and text.isascii() else text
 
 
 def _one_of(*choices: str) -> Kind:
@@ -141,6 +151,7 @@ FLAG = Kind(_flag, _read_flag)
 SECONDS = Kind(lambda raw, before, folder: _number(raw, 0, 1e9, "seconds, 0 or more"), _read_number)
 
 PATIENCE = Kind(lambda raw, before, folder: _number(raw, 0, float("inf"), "seconds, 0 or more, or inf"), _read_number)
+COUNT = Kind(lambda raw, before, folder: _whole(raw, 1, 1_000_000), _read_whole)
 PERCENT = Kind(lambda raw, before, folder: _number(raw, 0, 100, "a percentage from 0 to 100"), _read_number)
 
 SETTINGS = {
@@ -160,6 +171,7 @@ SETTINGS = {
         Setting("pipe_skip", FLAG, "skip stages of a pipeline by what comes through the pipe on their stdin"),
         Setting("verify", PERCENT, "how many of a hundred hits are run for real and compared"),
         Setting("verify_remember", FLAG, "never skip again what gave another result when it was verified"),
+        Setting("max_variants", COUNT, "how many results of one command are kept, each for other inputs"),
         Setting("already_done", _one_of("run", "hit"), "whether work whose results are in place is run again"),
     )
 }
@@ -183,6 +195,7 @@ def built_in() -> dict[str, object]:
         "pipe_skip": plain.pipe_skip,
         "verify": plain.verify,
         "verify_remember": plain.verify_remember,
+        "max_variants": plain.max_variants,
         "already_done": "hit" if plain.resume else "run",
     }
 
@@ -209,5 +222,6 @@ def policy_of(values: dict[str, object]) -> Policy:
     made.pipe_skip = bool(values["pipe_skip"])
     made.verify = float(values["verify"])  # type: ignore[arg-type]
     made.verify_remember = bool(values["verify_remember"])
+    made.max_variants = int(values["max_variants"])  # type: ignore[call-overload]
     made.resume = values["already_done"] == "hit"
     return made

@@ -85,8 +85,9 @@ class Policy:
     exit status 0 alone; ``min_runtime``: seconds that something must take to be worth storing; ``verify``:
     how many of a hundred hits are run for real; ``verify_remember``: what then differs is not skipped again;
     ``follow_daemons``: seconds to wait for what goes on when the whole command has ended; ``max_variants`` bounds
-    the records kept for one command; ``pipe_skip`` lets a program below the whole command be skipped by the
-    content of the pipe on its stdin, ``pipe_patience`` is how many seconds without a byte such a pipe is waited
+    the records kept for one command; ``digest``: the algorithm (``digests.NAMES``);
+    ``pipe_skip`` lets a program below the whole command be skipped by the content of the pipe on its stdin,
+    ``pipe_patience`` is how many seconds without a byte such a pipe is waited
     for whose writers do not seem to work, and ``pipe_most`` the size (bytes) of the largest such input.
     """
 
@@ -110,6 +111,7 @@ class Policy:
         "verify_remember",
         "follow_daemons",
         "max_variants",
+        "digest",
         "pipe_skip",
         "pipe_patience",
         "pipe_most",
@@ -132,7 +134,8 @@ class Policy:
         self.verify = 0.0
         self.verify_remember = False
         self.follow_daemons = float("inf")
-        self.max_variants = 16
+        self.max_variants = 64
+        self.digest = "xxh3"
         self.pipe_skip = True
         self.pipe_patience = 1.0
         self.pipe_most = 1 << 32

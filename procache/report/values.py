@@ -14,6 +14,7 @@ import stat
 import time
 from collections.abc import Sequence
 
+from procache import digests
 from procache.model.reasons import Reason, sentence
 from procache.report import text
 
@@ -139,10 +140,8 @@ def _bytes(aspect: str, value: bytes) -> str:
 
 
 def is_digest(value: bytes) -> bool:
-    """True for a letter followed by 128 or 256 bits that cannot be words."""
-    if len(value) not in (17, 33) or not value[:1].isalpha():
-        return False
-    return not value.decode("utf-8", "surrogateescape").isprintable()
+    """True for the letter of an algorithm, followed by bits that cannot be words."""
+    return digests.is_digest(value) and not value.decode("utf-8", "surrogateescape").isprintable()
 
 
 def _number(aspect: str, value: int) -> str:

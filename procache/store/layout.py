@@ -1,6 +1,6 @@
 """Where things lie in the cache folder, and making sure that it is ours.
 
-ROOT/v2/records/ab/abcdef…   all records of one command key
+ROOT/v2/records/ab/xabcdef…  all records of one command key
         blobs/               content of files and of large outputs (``blobs``)
         runs/RUNID.journal   what one run did
         tmp/                 files being written; nothing here is ever read back
@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import stat
 
+from procache.digests import hexadecimal
 from procache.errors import StoreError
 
 #: The format of everything in the folder; another format lives beside it in a folder of its own.
@@ -36,8 +37,8 @@ class Layout:
 
     def record(self, key: bytes) -> bytes:
         """Path of the record file of a command key."""
-        name = key[1:].hex().encode()
-        return self.records + b"/" + name[:2] + b"/" + name
+        name = hexadecimal(key)
+        return self.records + b"/" + name[1:3] + b"/" + name
 
     def set_aside(self, path: bytes) -> None:
         """Take a damaged file out of use, so that it can be stored anew."""

@@ -18,7 +18,7 @@ Entries = dict[str, tuple[object, int]]
 
 def path_of(layout: Layout, digest: bytes) -> bytes:
     """Where the entries of a file with this content are."""
-    return layout.configs + b"/" + digest[1:].hex().encode()
+    return layout.configs + b"/" + digests.hexadecimal(digest)
 
 
 def read(layout: Layout, digest: bytes) -> Entries | None:
@@ -26,12 +26,14 @@ def read(layout: Layout, digest: bytes) -> Entries | None:
     try:
         with open(path_of(layout, digest), "rb") as file:
             data = file.read()
-        if digests.of_bytes(data[17:]) != data[:17]:
+        checksum, body = data[: len(digest)], data[len(digest) :]
+        if not digests.fits(checksum, body):
             return None
-        version, entries = msgpack.unpackb(data[17:], use_list=True)
-    except (OSError, ValueError, msgpack.UnpackException):
-        return None
-    return {name: (value, line) for name, (value, line) in entries.items()} if version == __version__ else None
+        version, entries = msgpack.unpackb(body, use_list=True)
+        found = {str(name): (value, int(line)) for name, (value, line) in entries.items()}
+    except (OSError, ValueError, TypeError, AttributeError, msgpack.UnpackException):
+        return None  # damaged, or made up
+    return found if version == __version__ else None
 
 
 def write(layout: Layout, digest: bytes, entries: Entries) -> None:

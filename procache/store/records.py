@@ -94,9 +94,8 @@ def every(layout: Layout) -> Iterator[tuple[bytes, Record]]:
         for name in sorted(os.listdir(folder)):
             if name.startswith(b"."):
                 continue
-            try:
-                key = b"x" + bytes.fromhex(name.decode())
-            except ValueError:
+            key = digests.parsed(name)
+            if key is None:
                 continue
             for record in load(layout, key):
                 yield key, record

@@ -7,8 +7,6 @@ open pipe one read gives, and so what is left for the next reader, depends on th
 
 from __future__ import annotations
 
-from xxhash import xxh3_128
-
 from procache import digests
 from procache.model.reasons import reason
 from procache.pipeinput import HEAD
@@ -32,7 +30,7 @@ class PipeLook:
     __slots__ = ("state", "size", "ended", "head", "reader")
 
     def __init__(self) -> None:
-        self.state = xxh3_128()
+        self.state = digests.Running()
         self.size = 0
         self.ended = False
         self.head = b""
@@ -49,7 +47,7 @@ class PipeLook:
     @property
     def fact(self) -> tuple[int, bytes, bool, bytes]:
         """(size, digest, whether the end was read, digest of the head)."""
-        return self.size, b"x" + self.state.digest(), self.ended, digests.of_bytes(self.head)
+        return self.size, self.state.digest(), self.ended, digests.of_bytes(self.head)
 
     def end(self) -> None:
         """A pipe has no offset."""

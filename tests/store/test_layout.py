@@ -77,8 +77,9 @@ def test_the_format_is_in_the_name_of_the_folder(tmp_path: Path) -> None:
 
 def test_digests_of_two_algorithms_do_not_share_a_blob(tmp_path: Path) -> None:
     layout, digest = layout_in(tmp_path), digests.of_bytes(b"content")
-    assert blobs.path_of(layout, digest) != blobs.path_of(layout, b"y" + digest[1:])
-    assert layout.record(digest) == layout.records + b"/%b/%b" % (digest[1:2].hex().encode(), digest[1:].hex().encode())
+    assert blobs.path_of(layout, digest) != blobs.path_of(layout, b"b" + digest[1:])
+    folder, name = digest[1:2].hex().encode(), digest[1:].hex().encode()
+    assert layout.record(digest) == layout.records + b"/%b/x%b" % (folder, name)
 
 
 PLACES = [
