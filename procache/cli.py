@@ -12,6 +12,8 @@ usage: procache run [options] -- COMMAND [ARG…]     run a command, skipping wh
        procache explain [RUN | -- COMMAND…]         why things were run, or would be
        procache check -- COMMAND…                   would it be skipped? exit status 0 or 1; nothing is run
        procache log | show [RUN] | stats | clear    runs, one run as a tree, totals, forget everything
+       procache gc [--max-size S] [--older-than A]  delete what was not used for longest (done by itself after runs)
+       procache pin RUN | pin --list | unpin RUN    keep what a run has stored
        procache config show [--origin]              what is set, and where
        procache --help | --version
 
@@ -30,7 +32,7 @@ options of run:
 
 Every verb but run takes --json and --cache-dir; see procache VERB --help.
 """
-VERBS = ("explain", "check", "log", "show", "stats", "clear", "config")
+VERBS = ("explain", "check", "log", "show", "stats", "clear", "config", "gc", "pin", "unpin")
 FLAGS = {
     "--refresh": "refresh",
     "--no-store": "no_store",

@@ -22,7 +22,7 @@ from procache.pipeinput import PipeInput
 from procache.program import find_program
 from procache.replay import streams as out
 from procache.replay.apply import Replay, ReplayFailed
-from procache.store import journal, memofile, records
+from procache.store import journal, memofile, records, usage
 from procache.world import inherited, pseudo
 from procache.world.environment import own_environment, search_path
 from procache.world.states import Memo
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from procache.store.layout import Layout
 
 COMPARED, TOLD = 3, 64
+#: The files of so many executions are renewed while the command waits.
+FEW = 32
 
 
 class Front:
@@ -205,6 +207,25 @@ class Front:
         except OSError:
             pass
         memofile.append(self.layout.memo, self.world.memo)
+
+    def tend_store(self, record: Record) -> None:
+        """After a hit: count it, say what was used, and see to the store if that is due."""
+        length = usage.append(self.layout, (1, 1, 0, 0), record.wall)
+        if usage.is_old(self.layout.record(self.command.key)):
+            self._tell_use(record)
+        if length > usage.MUCH or (length and usage.neglected(self.layout)):
+            from procache.store import upkeep
+
+            upkeep.start(self.layout, self.policy)
+
+    def _tell_use(self, record: Record) -> None:
+        """Once an hour: what was used is renewed, by a process beside where that is much."""
+        from procache.store import lastuse, upkeep
+
+        if record.nested <= FEW:
+            lastuse.renew(self.layout, self.command.key, record)
+        else:
+            upkeep.detach(lambda: lastuse.renew(self.layout, self.command.key, record))
 
 
 def own_descriptors() -> tuple[tuple[bytes, ...], list[int], tuple[bytes, ...]]:

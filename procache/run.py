@@ -93,4 +93,5 @@ def replay_root(front: Front, options: RunOptions, misses: list[Reason]) -> int 
     front.journal_hit(record, status, run_flags(options))
     if wants_summary(options):
         summary({"hit": 1, "miss": 0, "uncacheable": 0}, time.time() - front.started, record.wall, record.nested)
+    front.tend_store(record)
     return status

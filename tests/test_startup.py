@@ -45,6 +45,8 @@ ALLOWED = {
     "procache.store.layout",
     "procache.store.records",
     "procache.store.journal",
+    "procache.store.locks",
+    "procache.store.usage",
     "procache.store.memofile",
     "procache.replay",
     "procache.replay.apply",
@@ -79,7 +81,9 @@ BROUGHT |= {"_collections", "collections", "collections.abc", "functools", "_fun
 #: A pipe on stdin is looked into with tee(2), for which Python has no call.
 FOR_A_PIPE = {"procache.world.openfiles", "ctypes", "_ctypes", "ctypes._endian", "select", "types"}
 #: Where there is a procache.toml.
-OF_SETTINGS = {"procache.config.layers", "procache.config.settings", "procache.config.toml", "procache.store.parsed"}
+OF_SETTINGS = {f"procache.config.{name}" for name in ("layers", "settings", "toml", "units")} | {
+    "procache.store.parsed"
+}
 #: Named besides, so that a look at the list above cannot let them in by mistake.
 DEAR = {
     "tomllib",

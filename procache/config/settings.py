@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from procache.config import units
 from procache.model.policy import STRICT_CALLS, Policy
 
 TYPE_CHECKING = False
@@ -138,6 +139,21 @@ def _one_of(*choices: str) -> Kind:
     return Kind(check, str)
 
 
+def _limit(parse: Callable[[str], float]) -> Kind:
+    """A limit that ``parse`` reads; its value is the text, "none" where there is no limit."""
+
+    def check(raw: object, before: object, folder: str) -> str:
+        if raw == units.NONE:
+            return units.NONE
+        try:
+            parse(raw if isinstance(raw, str) else "")
+        except ValueError as error:
+            raise Wrong(f"{str(error).partition(', not ')[0]} as text, or {units.NONE!r}; not {raw!r}") from error
+        return str(raw)
+
+    return Kind(check, str)
+
+
 def _split(text: str) -> object:
     return [word for word in text.split(":") if word]
 
@@ -152,6 +168,7 @@ SECONDS = Kind(lambda raw, before, folder: _number(raw, 0, 1e9, "seconds, 0 or m
 
 PATIENCE = Kind(lambda raw, before, folder: _number(raw, 0, float("inf"), "seconds, 0 or more, or inf"), _read_number)
 COUNT = Kind(lambda raw, before, folder: _whole(raw, 1, 1_000_000), _read_whole)
+SIZE, AGE = _limit(units.parse_size), _limit(units.parse_age)
 PERCENT = Kind(lambda raw, before, folder: _number(raw, 0, 100, "a percentage from 0 to 100"), _read_number)
 
 SETTINGS = {
@@ -173,6 +190,9 @@ SETTINGS = {
         Setting("verify_remember", FLAG, "never skip again what gave another result when it was verified"),
         Setting("max_variants", COUNT, "how many results of one command are kept, each for other inputs"),
         Setting("already_done", _one_of("run", "hit"), "whether work whose results are in place is run again"),
+        Setting("max_size", SIZE, "what the store may grow to; beyond it, what was not used for longest goes"),
+        Setting("max_age", AGE, "what was not used for so long goes"),
+        Setting("max_journal_age", AGE, "journals of runs that ended so long ago go, save the last hundred"),
     )
 }
 
@@ -197,6 +217,9 @@ def built_in() -> dict[str, object]:
         "verify_remember": plain.verify_remember,
         "max_variants": plain.max_variants,
         "already_done": "hit" if plain.resume else "run",
+        "max_size": "20G",
+        "max_age": units.NONE,
+        "max_journal_age": "90d",
     }
 
 
@@ -206,6 +229,11 @@ def _told(names: frozenset[bytes]) -> Words:
 
 def _meant(value: object) -> frozenset[bytes]:
     return frozenset(map(os.fsencode, value))  # type: ignore[call-overload]
+
+
+def _limited(parse: Callable[[str], float], value: object) -> float:
+    """The number that a limit stands for; 0 where there is none."""
+    return 0 if value == units.NONE else parse(str(value))
 
 
 def policy_of(values: dict[str, object]) -> Policy:
@@ -224,4 +252,7 @@ def policy_of(values: dict[str, object]) -> Policy:
     made.verify_remember = bool(values["verify_remember"])
     made.max_variants = int(values["max_variants"])  # type: ignore[call-overload]
     made.resume = values["already_done"] == "hit"
+    made.max_size = int(_limited(units.parse_size, values["max_size"]))
+    made.max_age = _limited(units.parse_age, values["max_age"])
+    made.max_journal_age = _limited(units.parse_age, values["max_journal_age"])
     return made

@@ -5,6 +5,10 @@ from __future__ import annotations
 from procache import digests
 from procache.model.policy import Policy
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 Env = tuple[bytes, ...]
 
 #: The parts of a command, in the order of ``Command.fields`` and with the words that a user sees.
@@ -46,14 +50,19 @@ class Command:
     def key(self) -> bytes:
         """The command key: a digest of all fields."""
         if not self._key:
-            head = b"%d %d " % (len(self.argv), len(self.streams))
-            parts = (self.exe, self.cwd, self.env.digest, self.attributes, *self.streams, *self.hidden, *self.argv)
-            self._key = digests.of_bytes(head + b"\0".join(parts))
+            self._key = digests.of_bytes(told(self.fields()))
         return self._key
 
     def fields(self) -> tuple[object, ...]:
         """The stored form: plain values, environment as its digest only."""
         return (self.exe, self.argv, self.cwd, self.env.digest, self.streams, self.hidden, self.attributes)
+
+
+def told(fields: tuple[Any, ...]) -> bytes:
+    """What the key is the digest of, from the stored form of a command."""
+    exe, argv, cwd, env, streams, hidden, attributes = fields
+    head = b"%d %d " % (len(argv), len(streams))
+    return head + b"\0".join((exe, cwd, env, attributes, *streams, *hidden, *argv))
 
 
 class EnvTable:

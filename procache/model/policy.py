@@ -89,6 +89,7 @@ class Policy:
     ``pipe_skip`` lets a program below the whole command be skipped by the content of the pipe on its stdin,
     ``pipe_patience`` is how many seconds without a byte such a pipe is waited
     for whose writers do not seem to work, and ``pipe_most`` the size (bytes) of the largest such input.
+    ``max_size`` (bytes), ``max_age`` and ``max_journal_age`` (seconds) bound the store; 0 is no bound.
     """
 
     __slots__ = (
@@ -115,6 +116,9 @@ class Policy:
         "pipe_skip",
         "pipe_patience",
         "pipe_most",
+        "max_size",
+        "max_age",
+        "max_journal_age",
     )
 
     def __init__(self) -> None:
@@ -139,6 +143,9 @@ class Policy:
         self.pipe_skip = True
         self.pipe_patience = 1.0
         self.pipe_most = 1 << 32
+        self.max_size = 20 << 30
+        self.max_age = 0.0
+        self.max_journal_age = 90 * 86400.0
 
     @property
     def ignored_env(self) -> frozenset[bytes]:

@@ -12,6 +12,7 @@ import stat
 
 from procache.model import effects as fx
 from procache.model.aspects import DIGEST, GID, MODE, MTIME, SIZE, UID, ChangedWhileReading, State
+from procache.store import locks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Replay:
         "linked",
         "tag",
         "written",
+        "using",
     )
 
     def __init__(self, layout: Layout, world: World, effects: list[Effect], *, renew: bool = False) -> None:
@@ -76,6 +78,8 @@ class Replay:
         self.linked: list[Effect] = []
         self.tag = b""
         self.written = 0
+        #: holds off the eviction of blobs while they are copied
+        self.using = -1
 
     # -- staging ------------------------------------------------------------------------------------
 
@@ -88,6 +92,13 @@ class Replay:
         except (OSError, ReplayFailed) as error:
             self.abandon()
             raise ReplayFailed(str(error)) from error
+        finally:
+            if self.using >= 0:
+                os.close(self.using)
+
+    def _use_blobs(self) -> None:
+        if self.using < 0:
+            self.using = locks.using(self.layout)
 
     def _stage(self, effect: Effect) -> None:
         path, kind = effect[fx.PATH], effect[fx.KIND]
@@ -163,6 +174,7 @@ class Replay:
         """A descriptor of a blob that holds what its name says."""
         from procache.store import blobs  # most hits restore nothing
 
+        self._use_blobs()
         try:
             return blobs.open_plain(self.layout, state[DIGEST], state[SIZE])
         except blobs.BlobError as error:
@@ -172,6 +184,7 @@ class Replay:
         """A checked copy of a blob, with owner and mode."""
         from procache.store import blobs
 
+        self._use_blobs()
         target = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             blobs.copy_to(self.layout, state[DIGEST], state[SIZE], target)

@@ -1,4 +1,4 @@
-"""Runs one verb of the command line that reports on the store (or clears it)."""
+"""Runs one verb of the command line that reports on the store, or looks after it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 
 from procache.errors import ProcacheError
-from procache.report import clear, diagnosis, explain, log, settings, show, stats
+from procache.report import clear, diagnosis, evict, explain, log, pinning, settings, show, stats
 from procache.report.options import Options, parse
 from procache.report.output import Output
 
@@ -21,6 +21,9 @@ VERBS: dict[str, Verb] = {
     "config": settings.run,
     "stats": stats.run,
     "clear": clear.run,
+    "gc": evict.run,
+    "pin": pinning.pin,
+    "unpin": pinning.unpin,
 }
 #: What a shell reports for a program that a closed pipe ended (128 + SIGPIPE).
 PIPE_CLOSED = 141

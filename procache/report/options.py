@@ -1,13 +1,14 @@
-"""The command lines of the verbs that only read (and of ``clear``)."""
+"""The command lines of all verbs but ``run``."""
 
 from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
+from procache.config import units
 from procache.errors import UsageError
 
 ABOUT = {
@@ -18,6 +19,9 @@ ABOUT = {
     "config": "Show the settings: those of procache.toml files, of variables, and what is built in.",
     "stats": "Say what the store holds and what it has saved.",
     "clear": "Delete everything that is stored: records, outputs and journals.",
+    "gc": "Delete what was not used for longest. Without options: as the settings max_size and max_age say.",
+    "pin": "Keep what a run has stored from being deleted by gc; --list names the runs that are kept.",
+    "unpin": "Keep what a run has stored no longer.",
 }
 USAGE = {
     "explain": "procache explain [--all] [--json] [--resume] [--strict] [--config F] [--cache-dir D] [RUN | -- CMD...]",
@@ -32,6 +36,7 @@ ALL_HELP = {
 DEFAULT_NUMBER = 20
 NUMBER_HELP = f"list N runs at most (default {DEFAULT_NUMBER}, 0: all)"
 CONFIG_HELP = "settings that come before those of the user's and the project's procache.toml"
+Number = TypeVar("Number", int, float)
 CACHE_HELP = "the cache folder (default: $PROCACHE_DIR, else procache in the user's cache)"
 
 
@@ -50,6 +55,11 @@ class Options:
     strict: bool = False
     what: str = ""
     origin: bool = False
+    max_size: int | None = None
+    older_than: float | None = None
+    project: str | None = None
+    dry_run: bool = False
+    listed: bool = False
     command: list[bytes] | None = None
 
 
@@ -67,6 +77,10 @@ def parse(verb: str, args: Sequence[str]) -> Options:
     options = _parser(verb).parse_args(mine, namespace=Options(command=command))
     if options.command is not None and options.run is not None:
         raise UsageError("explain takes a RUN or a command after `--`, not both")
+    if verb == "pin" and (options.run is None) is not options.listed:
+        raise UsageError("pin takes a RUN or --list (see `procache pin --help`)")
+    if options.project is not None and options.max_size is not None:
+        raise UsageError("--project removes what ran there, whatever its size; it does not go with --max-size")
     if verb == "check" and options.command is None:
         raise UsageError("check needs a command after `--` (see `procache check --help`)")
     return options
@@ -99,6 +113,15 @@ def _parser(verb: str) -> Parser:
         add("--strict", action="store_true", help="ask about a run with --strict")
     if verb == "log":
         add("-n", "--number", metavar="N", type=_count, help=NUMBER_HELP)
+    if verb == "gc":
+        add("--max-size", metavar="SIZE", type=_size, help="delete until the store has no more, such as 500M or 10G")
+        add("--older-than", metavar="AGE", type=_age, help="delete what was not used for so long, such as 12h or 30d")
+        add("--project", metavar="DIR", help="delete only what ran in DIR or below, and what nothing else needs")
+        add("--dry-run", action="store_true", help="say what would be deleted, and delete nothing")
+    if verb in ("pin", "unpin"):
+        add("run", metavar="RUN", nargs=None if verb == "unpin" else "?", help=RUN_HELP.partition(" (")[0])
+    if verb == "pin":
+        add("--list", dest="listed", action="store_true", help="name the runs that are kept")
     if verb == "clear":
         add("--yes", "-y", action="store_true", help="do not ask")
     add("--json", action="store_true", help="write JSON instead of text")
@@ -110,3 +133,18 @@ def _count(word: str) -> int:
     if not (word.isascii() and word.isdigit()):
         raise argparse.ArgumentTypeError(f"{word!r} is not a number")
     return int(word)
+
+
+def _size(word: str) -> int:
+    return _unit(units.parse_size, word)
+
+
+def _age(word: str) -> float:
+    return _unit(units.parse_age, word)
+
+
+def _unit(parse: Callable[[str], Number], word: str) -> Number:
+    try:
+        return parse(word)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error

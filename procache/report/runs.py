@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -12,6 +11,7 @@ from procache.errors import ProcacheError, StoreError, UsageError
 from procache.report import journal, jsonable, text
 from procache.report.events import MAX_BYTES
 from procache.report.journal import Run
+from procache.store import processes
 from procache.store.layout import Layout
 
 SUFFIX = ".journal"
@@ -105,10 +105,4 @@ def _alive(run: Run) -> bool:
     """True when the run's procache is still there: same machine, same pid, started no later than the run."""
     if not run.started or run.host != socket.gethostname():
         return False
-    try:
-        with open(f"/proc/{run.pid}/stat", "rb") as stream:
-            ticks = int(stream.read().rpartition(b")")[2].split()[19])  # starttime, proc_pid_stat(5)
-    except (OSError, ValueError, IndexError):
-        return False
-    boot = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
-    return boot + ticks / os.sysconf("SC_CLK_TCK") <= run.started + 2
+    return processes.lives(run.pid, run.started)

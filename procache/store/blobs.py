@@ -7,6 +7,7 @@ its name says is set aside, so that it is stored anew.
 from __future__ import annotations
 
 import os
+import time
 
 from procache import digests
 
@@ -155,6 +156,19 @@ def _renewed(layout: Layout, digest: bytes, size: int) -> bool:
         return False
     try:
         os.utime(path)
+    except OSError:
+        pass  # of another user: it stays as old as it is
+    return True
+
+
+def renew(layout: Layout, digest: bytes) -> bool:
+    """A blob is used now; False where it is not there. Within a minute of the last time nothing is written."""
+    path = path_of(layout, digest)
+    try:
+        if abs(time.time() - os.stat(path).st_mtime) > 60:
+            os.utime(path)
+    except FileNotFoundError:
+        return False
     except OSError:
         pass  # of another user: it stays as old as it is
     return True

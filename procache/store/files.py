@@ -9,10 +9,14 @@ from __future__ import annotations
 import os
 from functools import cache
 
+from procache.store import processes
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procache.store.layout import Layout
 
+#: How names of what was set aside as damaged begin.
+ASIDE = b"damaged-"
 #: What is not known to be of a dead process of this host is taken for left behind after this long (s).
 LONG_AGO = 86400.0
 
@@ -35,13 +39,16 @@ def temporary(layout: Layout) -> bytes:
 def abandoned(name: bytes, mtime: float, now: float) -> bool:
     """True when nobody will rename or read what has this name in tmp. Times in seconds since 1970.
 
-    What a process of another host, or a damaged file that was set aside, left there is given a day.
+    A process that has the id now and began later is another one; since the clock may have been set, that is believed
+    after a day only. What another host left is given a day as well.
     """
     kind, _, rest = name.partition(b"-")
     place, _, rest = rest.partition(b"-")
     number = rest.partition(b"-")[0]
-    if kind == b"w" and place == host() and number.isdigit() and not os.path.exists(b"/proc/" + number):
-        return True
+    if kind == b"w" and place == host() and number.isdigit():
+        if not os.path.exists(b"/proc/" + number):
+            return True
+        return now - mtime > LONG_AGO and not processes.lives(int(number), mtime)
     return now - mtime > LONG_AGO
 
 

@@ -6,6 +6,10 @@ ROOT/v2/records/ab/xabcdef…  all records of one command key
         tmp/                 files being written; nothing here is ever read back
         configs/             what configuration files say, by the digest of their bytes
         memo                 digests of files by identity
+        usage                what each run did, in a few bytes
+        lock                 held shared by who uses blobs, and alone by who evicts them
+        gc                   held by who evicts; its time is that of the last time
+        pins/RUNID           the commands of a run that is to be kept
 """
 
 from __future__ import annotations
@@ -23,7 +27,7 @@ VERSION = b"v2"
 class Layout:
     """Paths of one cache folder, all absolute bytes."""
 
-    __slots__ = ("top", "root", "records", "blobs", "runs", "tmp", "configs", "memo")
+    __slots__ = ("top", "root", "records", "blobs", "runs", "tmp", "configs", "memo", "usage", "lock", "gc", "pins")
 
     def __init__(self, top: bytes) -> None:
         self.top = top
@@ -34,6 +38,10 @@ class Layout:
         self.tmp = self.root + b"/tmp"
         self.configs = self.root + b"/configs"
         self.memo = self.root + b"/memo"
+        self.usage = self.root + b"/usage"
+        self.lock = self.root + b"/lock"
+        self.gc = self.root + b"/gc"
+        self.pins = self.root + b"/pins"
 
     def record(self, key: bytes) -> bytes:
         """Path of the record file of a command key."""
@@ -41,11 +49,14 @@ class Layout:
         return self.records + b"/" + name[1:3] + b"/" + name
 
     def set_aside(self, path: bytes) -> None:
-        """Take a damaged file out of use, so that it can be stored anew."""
+        """Take a damaged file out of use, so that it can be stored anew; it is counted."""
+        from procache.store import usage
+
         try:
             os.rename(path, self.tmp + b"/damaged-" + os.path.basename(path))
         except OSError:
-            pass  # gone already, or a store that cannot be written to
+            return  # gone already, or a store that cannot be written to
+        usage.append(self, usage.NO_RUN, damaged=1)
 
     def prepare(self) -> None:
         """Make the folders that are missing. Raises StoreError when the store cannot be used."""

@@ -1,0 +1,85 @@
+"""Pinned runs: their journal, the records of their commands, and the blobs of those are never evicted.
+
+``pins/RUNID`` holds the command keys of the run, a line each. What is below them follows from the records.
+"""
+
+from __future__ import annotations
+
+import os
+
+from procache import digests
+from procache.store import files, records
+from procache.store.named import blobs_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from procache.store.layout import Layout
+
+
+class Kept:
+    """What pins keep: names of record files, digests of blobs, ids of runs."""
+
+    __slots__ = ("records", "blobs", "runs")
+
+    def __init__(self) -> None:
+        self.records: set[bytes] = set()
+        self.blobs: set[bytes] = set()
+        self.runs: set[bytes] = set()
+
+
+def add(layout: Layout, run_id: str, keys: Iterable[bytes]) -> None:
+    """Pin a run that has these command keys. Raises OSError."""
+    lines = sorted({digests.hexadecimal(key) for key in keys})
+    os.makedirs(layout.pins, mode=0o700, exist_ok=True)
+    files.write(layout, path_of(layout, run_id), b"".join(line + b"\n" for line in lines))
+
+
+def remove(layout: Layout, run_id: str) -> bool:
+    """Unpin a run; False where it was not pinned. Raises OSError."""
+    try:
+        os.unlink(path_of(layout, run_id))
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def pinned(layout: Layout) -> list[str]:
+    """Ids of the pinned runs, newest first."""
+    try:
+        return sorted(map(os.fsdecode, os.listdir(layout.pins)), reverse=True)
+    except OSError:
+        return []
+
+
+def path_of(layout: Layout, run_id: str) -> bytes:
+    """Where the pin of a run is."""
+    return layout.pins + b"/" + os.fsencode(run_id)
+
+
+def keys_of(layout: Layout, run_id: str) -> list[bytes | None]:
+    """The command keys of a pinned run; None for a line that is none. Raises OSError."""
+    with open(path_of(layout, run_id), "rb") as file:
+        return [digests.parsed(line) for line in file.read().splitlines()]
+
+
+def kept(layout: Layout) -> Kept:
+    """All that pins keep. Raises OSError where a pin cannot be read: then nothing may be evicted."""
+    found = Kept()
+    for run_id in pinned(layout):
+        found.runs.add(os.fsencode(run_id))
+        _below(layout, [key for key in keys_of(layout, run_id) if key is not None], found)
+    return found
+
+
+def _below(layout: Layout, keys: list[bytes], found: Kept) -> None:
+    while keys:
+        key = keys.pop()
+        name = digests.hexadecimal(key)
+        if name in found.records:
+            continue
+        found.records.add(name)
+        for record in records.load(layout, key):
+            found.blobs.update(blobs_of(record))
+            keys += record.children
