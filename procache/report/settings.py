@@ -55,5 +55,5 @@ def as_toml(value: object) -> str:
         return "[" + ", ".join(map(as_toml, value)) + "]"
     if isinstance(value, str):
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    assert isinstance(value, float)
-    return str(int(value)) if value.is_integer() else repr(value)
+    assert isinstance(value, (int, float))
+    return str(int(value)) if isinstance(value, int) or value.is_integer() else repr(value)
