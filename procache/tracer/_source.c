@@ -64,6 +64,9 @@ typedef struct {
     PyObject *folder;  /* the working folder of the thread when it first looked, or None */
     pid_t looking;  /* the thread */
     int here;  /* whether they are at paths from the working folder */
+    pid_t settled;  /* the thread whose working folder was read since Python was last asked: it cannot change before */
+    ssize_t settled_size;
+    char settled_in[MOST_PATH];
     uint8_t *tracees;  /* enum tracee, by thread id */
     pid_t early[MOST_EARLY];  /* those in state EARLY or HELD */
     int earlies;
@@ -121,7 +124,7 @@ static ssize_t read_path(pid_t tid, uint64_t address, char *path)
 }
 
 /* The working folder of a tracee; its length, or -1 where Python has to see to it. */
-static ssize_t working_folder(pid_t tid, char *folder)
+static ssize_t read_folder(pid_t tid, char *folder)
 {
     static const char deleted[] = " (deleted)";
     char link[32];
@@ -133,6 +136,15 @@ static ssize_t working_folder(pid_t tid, char *folder)
     if ((size_t)size > strlen(deleted) && !strcmp(folder + size - strlen(deleted), deleted))
         return -1;
     return size;
+}
+
+/* The same, read once: whoever changes it, for itself or for those that share it, makes a call that is not taken here. */
+static ssize_t working_folder(Source *self, pid_t tid)
+{
+    if (self->settled != tid)
+        self->settled_size = read_folder(tid, self->settled_in);
+    self->settled = tid;
+    return self->settled_size;
 }
 
 /* What lstat(2) says of a path, as (mode, inode, device, links, uid, gid, size, mtime, ctime), times in ns, or an
@@ -168,9 +180,8 @@ static int close_group(Source *self)
 /* Note where a thread is: when its looks are counted, it may have ended, and only then. */
 static int note_folder(Source *self, pid_t tid)
 {
-    char room[MOST_PATH];
-    ssize_t size = working_folder(tid, room);
-    PyObject *folder = size < 0 ? Py_NewRef(Py_None) : PyBytes_FromStringAndSize(room, size);
+    ssize_t size = working_folder(self, tid);
+    PyObject *folder = size < 0 ? Py_NewRef(Py_None) : PyBytes_FromStringAndSize(self->settled_in, size);
     if (!folder)
         return -1;
     Py_XSETREF(self->folder, folder);
@@ -195,9 +206,10 @@ static int keep(Source *self, pid_t tid, const struct ptrace_syscall_info *info)
     if (here) {
         if (call->dirfd >= 0 && (int32_t)info->entry.args[call->dirfd] != AT_FDCWD)
             return 0;
-        ssize_t before = working_folder(tid, room);
+        ssize_t before = working_folder(self, tid);
         if (before < 2)
             return 0;
+        memcpy(room, self->settled_in, before + 1);
         if (!strcmp(path, "."))
             size = before;
         else {
@@ -558,6 +570,7 @@ PyDoc_STRVAR(next_doc, "next() -> (thread, status, usage, call, looks)\n--\n\n"
 
 static PyObject *source_next(Source *self, PyObject *unused)
 {
+    self->settled = 0;
     for (;;) {
         int status;
         pid_t tid = 0;

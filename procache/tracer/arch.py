@@ -147,6 +147,12 @@ def become(name: str, *args: int) -> None:
         setattr(regs, register, value & 0xFFFFFFFFFFFFFFFF)
 
 
+def answer(value: int) -> None:
+    """Make the call at whose entry ``regs`` were fetched return ``value``, unmade (seccomp(2), SECCOMP_RET_TRACE)."""
+    regs.orig_rax = 0xFFFFFFFFFFFFFFFF
+    regs.rax = value
+
+
 def again(number: int) -> None:
     """Make the instruction just executed run once more, as the call ``number``."""
     regs.rax = number

@@ -79,6 +79,17 @@ def _watched(index: int, fds: tuple[int, ...]) -> Code:
     return code
 
 
+def _unless_watched(index: int, fds: tuple[int, ...]) -> Code:
+    """Allow where the descriptor in argument ``index`` is one of ``fds``: what it becomes is watched already."""
+    found = ranges(fds)
+    if len(found) > MOST_RANGES:
+        return []
+    code: Code = [_low(index)]
+    for first, last in found:
+        code += [(_GE, 0, 2, first), (_GT, 1, 0, last), _end(ALLOW)]
+    return code
+
+
 def argument_tests(fds: tuple[int, ...]) -> dict[str, Code]:
     """For each call whose arguments say whether it matters: code that ends by ALLOW or TRACE."""
     watched = {
@@ -103,7 +114,7 @@ def argument_tests(fds: tuple[int, ...]) -> dict[str, Code]:
         )
     }
     empty_path = [(_SET, 0, 1, AT_EMPTY_PATH), _end(ALLOW), _end(TRACE)]
-    dup2: Code = [*_watched(0, fds), _end(ALLOW)]
+    dup2: Code = [*_unless_watched(1, fds), *_watched(0, fds), _end(ALLOW)]
     fcntl: Code = [
         _low(1),
         *equals_any(_WATCH_COMMANDS, TRACE),

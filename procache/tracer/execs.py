@@ -19,7 +19,7 @@ from procache.store import journal, records
 from procache.tracer.calls import PathCalls
 from procache.tracer.fds import Inherited, TraceeStreams, further_kinds, open_count, reads_nothing, share, surviving
 from procache.tracer.gather import LEAST_LIMIT, Gather, may_gather
-from procache.tracer.loading import Loader, may_run
+from procache.tracer.loading import Loaded, Loader, may_run
 from procache.tracer.pipereads import taint_unended
 from procache.tracer.skip import Skip
 from procache.tracer.tracee import Tracee, signed
@@ -56,7 +56,7 @@ FROM_OUTSIDE = frozenset((1, 2, 3, 9, 14, 15, 24))
 class Pending:
     """An exec about to be made: what is known of it before, and why it may not be recorded."""
 
-    __slots__ = ("command", "inherited", "found", "taints", "misses", "expected", "gather")
+    __slots__ = ("command", "inherited", "found", "taints", "misses", "expected", "gather", "loaded")
 
     def __init__(self, command: Command, inherited: Inherited, found: Found | bytes) -> None:
         self.command = command
@@ -68,6 +68,8 @@ class Pending:
         self.expected: Record | None = None
         #: what is known, or about to be, of the pipe on its stdin
         self.gather: Gather | None = None
+        #: what loading the program came to before, where all of that looks the same
+        self.loaded: Loaded | None = None
 
 
 class Execs:
@@ -172,7 +174,7 @@ class Execs:
 
     def _or_runs(self, t: Tracee, pending: Pending, skipped: bool | Gather) -> bool | Gather:
         if skipped is False and not isinstance(pending.found, bytes):
-            self.loader.look_ahead(t, pending.found)
+            pending.loaded = self.loader.look_ahead(t, pending.found)
         return skipped
 
     def _find_program(self, t: Tracee, absolute: bytes) -> Found | bytes | None:
@@ -389,7 +391,7 @@ class Execs:
         if program in self.policy.never_skipped:
             ex.taint(reason("never-skipped", detail=program))
         if not isinstance(pending.found, bytes):
-            self.loader.load(t, pending.found)
+            self.loader.load(t, pending.found, pending.loaded)
 
     def _inherit(self, t: Tracee, ex: Execution, pending: Pending) -> None:
         """Follow descriptors above 2 that the exec handed on, and standard ones that it closed."""

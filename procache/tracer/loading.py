@@ -58,9 +58,12 @@ class Loader:
         self.programs = Programs()
         self.known: dict[Key, Loaded] = {}
 
-    def load(self, t: Tracee, found: Found) -> None:
-        """Attribute the executable ``found`` and what it needs to be loaded."""
-        known = self._known(found)
+    def load(self, t: Tracee, found: Found, known: Loaded | None) -> None:
+        """Attribute the executable ``found`` and what it needs to be loaded.
+
+        ``known``: what that was before, and was again at the entry of the exec. Had it changed since, the end of the
+        execution would see it.
+        """
         if known is not None and self._again(t, known):
             return
         loaded: list[Found] = []
@@ -69,10 +72,17 @@ class Loader:
         if made is not None:
             self.known[found.walk, found.path, found.links] = made
 
-    def look_ahead(self, t: Tracee, found: Found) -> None:
-        """What makes an exec of what is there fail is an input of the caller: its form, and what it needs to run."""
-        if self._known(found) is not None:
-            return
+    def look_ahead(self, t: Tracee, found: Found) -> Loaded | None:
+        """What loading it came to before, if it was loaded and looks the same.
+
+        What makes an exec of what is there fail is an input of the caller: its form, and what it needs to run.
+        """
+        known = self._known(found)
+        if known is None:
+            self._need(t, found)
+        return known
+
+    def _need(self, t: Tracee, found: Found) -> None:
         for _ in range(MAX_SCRIPTS):
             assert not isinstance(found.st, int)
             kind, interpreter = self.programs.kind(found.path, found.st)

@@ -13,11 +13,13 @@ it in /proc), or sets it, it gets back the affinity that it would have.
 from __future__ import annotations
 
 import _thread
+import ctypes
 import os
-import threading
 import time
 
 from ptrace.ctypes_libc import libc
+
+from procache.tracer import arch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +36,8 @@ RESTLESS = 5
 CROWDED_NS = 6_000_000
 #: A fork takes less than this (s), from the copy of its parent's affinity until it is heard of.
 RECENT = 1.0
+#: Bytes of the largest set of CPUs that Linux knows (NR_CPUS 8192).
+MOST_MASK = 1024
 #: More processes than this are taken for parallel without looking.
 MOST = 12
 
@@ -43,6 +47,7 @@ class Near:
 
     __slots__ = (
         "allowed",
+        "mask",
         "tracees",
         "together",
         "calm",
@@ -60,9 +65,11 @@ class Near:
 
     def __init__(self, tracees: dict[int, Tracee]) -> None:
         self.allowed = os.sched_getaffinity(0)
+        #: the same as the kernel writes it, or nothing where only one CPU is allowed
+        self.mask = own_mask() if len(self.allowed) > 1 else b""
         self.tracees = tracees
         #: the thread that traces; the timer is another one
-        self.tracer = threading.get_native_id()
+        self.tracer = _thread.get_native_id()
         self.enabled = len(self.allowed) > 1
         self.together = False
         self.calm = 0
@@ -209,3 +216,10 @@ class Near:
             return False
         before, self.waited = self.waited, waited
         return before > 0 and waited - before > CROWDED_NS
+
+
+def own_mask() -> bytes:
+    """What sched_getaffinity(2) itself, without the C library, writes for this thread."""
+    room = ctypes.create_string_buffer(MOST_MASK)
+    size = libc.syscall(arch.NUMBERS["sched_getaffinity"], 0, MOST_MASK, room)
+    return room.raw[:size] if size > 0 else b""

@@ -334,4 +334,4 @@ def clipped(places: list[tuple[int, int]], count: int) -> list[tuple[int, int]]:
 def is_next(t: Tracee, fd: int) -> bool:
     """True when a copy that is to get the number ``fd`` or the next free one above gets just that."""
     process = t.process
-    return len(process.threads) == 1 and not process.shares_fs and t.stat_descriptor(fd) is None
+    return len(process.threads) == 1 and not process.shares_fs and not t.has_descriptor(fd)

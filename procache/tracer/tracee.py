@@ -197,6 +197,10 @@ class Tracee:
         except OSError:
             return None
 
+    def has_descriptor(self, fd: int) -> bool:
+        """True when a descriptor is open."""
+        return os.access(b"/proc/%d/fd/%d" % (self.tid, fd), os.F_OK)
+
     def offset(self, fd: int) -> int:
         """The file offset of an open descriptor."""
         with open(b"/proc/%d/fdinfo/%d" % (self.tid, fd), "rb", buffering=0) as info:

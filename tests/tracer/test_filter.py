@@ -85,6 +85,8 @@ def test_every_tested_call_stops_for_some_arguments_and_not_for_others() -> None
 
 #: Arguments on which these calls turn.
 DECIDING: dict[str, list[tuple[int, ...]]] = {
+    "dup2": [(1, 9)],
+    "dup3": [(1, 9)],
     "fcntl": [(1, 0), (5, 0)],
     "ioctl": [(5, 0x40049409)],
     "prctl": [(22,)],
@@ -131,6 +133,8 @@ CALLS = {
     "a copy of stdout": ("dup", (1,), "trace"),
     "a copy of another": ("dup", (3,), "allow"),
     "stdout becomes another": ("dup2", (1, 9), "trace"),
+    "stderr becomes stdout, which is watched": ("dup2", (2, 1), "allow"),
+    "stdout becomes one that is watched besides": ("dup2", (1, 7), "allow"),
     "another becomes stdout": ("dup2", (9, 1), "allow"),
     "stdout becomes another, with flags": ("dup3", (1, 9), "trace"),
     "F_DUPFD of stdout": ("fcntl", (1, 0), "trace"),
