@@ -119,6 +119,12 @@ def test_hidden_state_set_by_the_parent(lab: Lab, state: str) -> None:
     cycle(lab, f"({first})", job="steps", then={"cmd": f"({then})"})
 
 
+def test_affinity_is_told_as_the_kernel_tells_it(lab: Lab) -> None:
+    lab.both(["affinity"])
+    lab.both("affinity; (affinity; affinity); exec affinity")
+    lab.both("taskset -c 0 affinity; affinity")
+
+
 def test_a_terminal_like_state_is_equal_natively_and_under_procache(lab: Lab) -> None:
     for around in (
         ALONE,
