@@ -132,9 +132,10 @@ class ProcessCalls:
 
     def affinity(self, t: Tracee, args: Args) -> None:
         """sched_getaffinity: the tracee is to see what it would see without procache."""
-        target = self.tracees.get(signed(args[0]) or t.tid)
-        process = (target or t).process
-        if target is not None and not process.free and self._told(t, self.near.mask, args[1], args[2]):
+        pid = signed(args[0]) or t.tid
+        process = self.tracees.get(pid, t).process
+        kept_here = pid == self.near.tracer or (pid in self.tracees and not process.free)
+        if kept_here and self._told(t, self.near.mask, args[1], args[2]):
             return
         if self.near.lend(process):
             t.at_exit = lambda t, result: self.near.take_back(process)
