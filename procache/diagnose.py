@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from procache.config.sources import policy as settings
 from procache.front import Front
 from procache.model.command import FIELD_NAMES
@@ -14,9 +16,11 @@ from procache.world.inherited import FIELDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from procache.model.record import Record
 
-#: Variants that are compared in full.
+#: So many variants are compared in full, though not all of them may be likely to fit.
 MOST = 16
 
 
@@ -35,13 +39,27 @@ def diagnose(
     front = Front(argv, layout, policy)
     if why := always_run(front):
         return {"outcome": "uncacheable", "variants": [], "nearest": None, "reasons": [why]}
-    variants = []
-    for record in list(records.load(layout, front.command.key))[:MOST]:
+    variants: list[dict[str, object]] = []
+    for record in compared(front):
         found = match(record, front.world, front, policy, most=ALL)
         variants.append({"stored": record.stored, "differences": found.differences})
     hit = any(not variant["differences"] for variant in variants)
     nearest = None if variants else nearest_command(front)
     return {"outcome": "hit" if hit else "miss", "variants": variants, "nearest": nearest}
+
+
+def compared(front: Front) -> Iterator[Record]:
+    """The records that a run would compare with the world, and the newest of the others, up to ``MOST``."""
+    file = records.find(front.layout, front.command.key)
+    if file is None:
+        return
+    with file:
+        likely = dict.fromkeys(file.likely_places(front.world, front, front.policy))
+        others = (place for place in range(min(file.count, MOST)) if place not in likely)
+        for place in (*likely, *itertools.islice(others, max(0, MOST - len(likely)))):
+            record = file.record(place)
+            if record is not None:
+                yield record
 
 
 def always_run(front: Front) -> Reason | None:

@@ -17,7 +17,7 @@ from procache.model.command import Command, EnvTables
 from procache.model.match import ALL, match
 from procache.model.policy import Policy
 from procache.model.reasons import Reason, reason
-from procache.model.record import Damaged, Record
+from procache.model.record import Record
 from procache.pipeinput import PipeInput
 from procache.program import find_program
 from procache.replay import streams as out
@@ -31,6 +31,7 @@ from procache.world.view import World
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procache.store.layout import Layout
+    from procache.store.records import RecordFile
 
 COMPARED, TOLD = 3, 64
 #: The files of so many executions are renewed while the command waits.
@@ -138,14 +139,17 @@ class Front:
 
     def fitting(self, misses: list[Reason]) -> Record | None:
         """The record that fits now; where none does, ``misses`` gets all reasons."""
-        data = records.read(self.layout, self.command.key)
+        file = records.find(self.layout, self.command.key)
+        if file is None:
+            misses.append(reason("no-record"))
+            return None
+        with file:
+            return self._fitting(file, misses)
+
+    def _fitting(self, file: RecordFile, misses: list[Reason]) -> Record | None:
         tried: list[Record] = []
         failed: Record | None = None
-        for _, packed in records.frames(data):
-            try:
-                record = Record.unpack(packed)
-            except Damaged:
-                continue
+        for record in file.likely(self.world, self, self.policy):
             if not match(record, self.world, self, self.policy).differences:
                 if not (self.policy.resume and record.status):
                     return record

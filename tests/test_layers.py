@@ -36,8 +36,8 @@ RANKS = {part: rank for rank, line in enumerate(LAYERS) for part in line.split()
 THIRD_PARTIES = {
     "ptrace": {"procache.tracer"},
     "structlog": {"procache.tracer.tracelog"},
-    "xxhash": {"procache.digests", "procache.tracer.pipereads"},
-    "msgpack": {"procache.model.record", "procache.store", "procache.report"},
+    "xxhash": {"procache.digests"},
+    "msgpack": {"procache.model.record", "procache.model.traits", "procache.store", "procache.report"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

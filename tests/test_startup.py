@@ -42,6 +42,7 @@ ALLOWED = {
     "procache.model.record",
     "procache.store",
     "procache.store.blobs",
+    "procache.store.hosts",
     "procache.store.layout",
     "procache.store.records",
     "procache.store.journal",

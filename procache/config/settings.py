@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from procache import digests
 from procache.config import units
 from procache.model.policy import STRICT_CALLS, Policy
 
@@ -189,6 +190,7 @@ SETTINGS = {
         Setting("verify", PERCENT, "how many of a hundred hits are run for real and compared"),
         Setting("verify_remember", FLAG, "never skip again what gave another result when it was verified"),
         Setting("max_variants", COUNT, "how many results of one command are kept, each for other inputs"),
+        Setting("digest", _one_of(*digests.NAMES), "the algorithm by which content and commands are told apart"),
         Setting("already_done", _one_of("run", "hit"), "whether work whose results are in place is run again"),
         Setting("max_size", SIZE, "what the store may grow to; beyond it, what was not used for longest goes"),
         Setting("max_age", AGE, "what was not used for so long goes"),
@@ -216,6 +218,7 @@ def built_in() -> dict[str, object]:
         "verify": plain.verify,
         "verify_remember": plain.verify_remember,
         "max_variants": plain.max_variants,
+        "digest": plain.digest,
         "already_done": "hit" if plain.resume else "run",
         "max_size": "20G",
         "max_age": units.NONE,
@@ -251,6 +254,7 @@ def policy_of(values: dict[str, object]) -> Policy:
     made.verify = float(values["verify"])  # type: ignore[arg-type]
     made.verify_remember = bool(values["verify_remember"])
     made.max_variants = int(values["max_variants"])  # type: ignore[call-overload]
+    made.digest = str(values["digest"])
     made.resume = values["already_done"] == "hit"
     made.max_size = int(_limited(units.parse_size, values["max_size"]))
     made.max_age = _limited(units.parse_age, values["max_age"])

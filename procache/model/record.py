@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgpack
 
 from procache import digests
-from procache.model.aspects import UNSTABLE
+from procache.model import effects as fx
+from procache.model.aspects import IDENTITY, UNSTABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 #: Changes with the meaning of the packed fields; a record of another number is a miss.
 FORMAT = 2
 
+
+#: Bytes of ``Record.identity``.
+IDENTITY_LENGTH = 16
 
 #: One packer for all: making one costs as much as packing a record.
 _pack = msgpack.Packer().pack
@@ -119,9 +123,17 @@ class Record:
         return packed
 
     def identity(self) -> bytes:
-        """Digest of what tells variants of one command apart: their facts."""
+        """What tells variants of one command apart: so much of the digest of their facts."""
         plain = [(path, aspect, telling(value, timed), timed) for path, aspect, value, timed in self.facts]
-        return MARK if plain == _MARKED else digests.of_bytes(_pack(plain))
+        return MARK if plain == _MARKED else digests.of_bytes(_pack(plain))[1 : 1 + IDENTITY_LENGTH]
+
+    def forget_identities(self) -> None:
+        """Let no file be recognised by device, inode and change time: those are of another host."""
+        self.facts = [(path, aspect, _without_identity(value), timed) for path, aspect, value, timed in self.facts]
+        self.effects = [
+            (*effect[: fx.STATE], _without_identity(effect[fx.STATE]), *effect[fx.STATE + 1 :])  # type: ignore[misc]
+            for effect in self.effects
+        ]
 
     @classmethod
     def of(cls, values: Iterable[object]) -> Record:
@@ -143,8 +155,12 @@ class Record:
 
 
 #: Tells the mark of an unstable command (``aspects.UNSTABLE``) from its records, the place of which it takes.
-MARK = b"unstable".ljust(17, b"\0")
+MARK = b"unstable".ljust(IDENTITY_LENGTH, b"\0")
 _MARKED = [(b"", UNSTABLE, None, False)]
+
+
+def _without_identity(value: object) -> object:
+    return (*value[:IDENTITY], None) if isinstance(value, tuple) and len(value) == IDENTITY + 1 else value
 
 
 def telling(value: object, timed: bool) -> object:

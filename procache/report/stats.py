@@ -41,19 +41,9 @@ def run(options: Options, output: Output) -> int:
 
 def look(layout: Layout) -> Contents:
     """Count what is in the store's folders."""
-    commands, variants = totals.measure(layout.records), 0
-    for name in totals.files(layout.records):
-        variants += sum(1 for _ in records.frames(_content(name)))
+    commands, variants = totals.measure(layout.records), sum(records.count(layout, key) for key in records.keys(layout))
     blobs, journals = totals.measure(layout.blobs), totals.measure(layout.runs)
     return Contents(commands, variants, blobs, journals, totals.measure(layout.root))
-
-
-def _content(name: bytes) -> bytes:
-    try:
-        with open(name, "rb") as stream:
-            return stream.read()
-    except OSError:  # replaced or evicted meanwhile
-        return b""
 
 
 def as_json(layout: Layout, held: Contents, sums: Totals) -> dict[str, Any]:

@@ -1,108 +1,216 @@
 """Record files: all variants recorded for one command key, newest first.
 
-A file is a magic line and frames; a frame is the length of a packed record (4 bytes), the digest that
-tells variants apart, a checksum, and the packed record. A frame that does not check is dropped, and so
-is all that follows it: what is unreadable is a miss.
+A file is a head, which says where what is, and the packed records one after the other. A look-up reads the head
+and then only those records that may fit (``procache.model.traits``), so that a command with a thousand variants is
+looked up like one with a few. Head and records have a checksum each: a file whose head does not check is set aside,
+a record that does not check is passed over. What is unreadable is a miss.
 """
 
 from __future__ import annotations
 
 import os
 import struct
+from itertools import accumulate
+
+import msgpack
 
 from procache import digests
-from procache.model.record import MARK, Damaged, Record
+from procache.model.record import IDENTITY_LENGTH, Damaged, Record
+from procache.store import hosts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from procache.model.match import Streams
+    from procache.model.policy import Policy
     from procache.store.layout import Layout
+    from procache.world.view import World
 
-MAGIC = b"procache records 1\n"
-_FRAME = struct.Struct("<I17s17s")
+MAGIC = b"procache records 2\n"
+#: The length of the head, which stands between the first line and the head's checksum.
+LENGTH = struct.Struct("<I")
+#: What is read at once: all of most files, and the head of nearly every other.
+FIRST = 1 << 16
 
 
-def frames(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """(variant digest, packed record) of every frame that checks."""
-    if not data.startswith(MAGIC):
-        return
-    at = len(MAGIC)
-    while at + _FRAME.size <= len(data):
-        length, variant, checksum = _FRAME.unpack_from(data, at)
-        at += _FRAME.size
-        packed = data[at : at + length]
-        if len(packed) != length or digests.of_bytes(packed) != checksum:
+class RecordFile:
+    """An open record file. ``count`` records, the newest at place 0; ``st`` is of the file.
+
+    ``places``: the offsets at which they begin, and at which the last one ends. One after the other lie their
+    ``identities``, the ``hosts`` that wrote them, and the ``sums``, checksums without the letter of their algorithm.
+    ``traits`` tell them apart; ``columns``: the marks of all records, for each trait.
+    """
+
+    __slots__ = ("fd", "st", "data", "letter", "count", "traits", "identities", "hosts", "sums", "places", "columns")
+
+    def __init__(self, fd: int, letter: bytes) -> None:
+        self.fd = fd
+        self.st = os.fstat(fd)
+        self.letter = letter
+        self.data = os.pread(fd, FIRST, 0)
+        self._parse(digests.algorithm(letter).length)
+
+    def _parse(self, width: int) -> None:
+        """Take the head apart. Raises Damaged where it is none."""
+        begin = len(MAGIC) + LENGTH.size + width
+        if not self.data.startswith(MAGIC) or len(self.data) < begin:
+            raise Damaged("no record file")
+        (length,) = LENGTH.unpack_from(self.data, len(MAGIC))
+        if len(self.data) < begin + length <= self.st.st_size:
+            self.data += self.read(len(self.data), begin + length)
+        head = self.data[begin : begin + length]
+        if len(head) != length or not digests.fits(self.data[begin - width : begin], head):
+            raise Damaged("the head of a record file")
+        try:
+            self.traits, sizes, self.identities, self.hosts, self.sums, *marks = msgpack.unpackb(head, use_list=False)
+            self.places = list(accumulate(memoryview(sizes).cast("I"), initial=begin + length))
+            self.columns = [memoryview(column).cast("I") for column in marks]
+            self._check(width - 1)
+        except Exception as error:  # msgpack raises whatever its input makes it raise
+            raise Damaged(str(error)) from error
+
+    def _check(self, width: int) -> None:
+        """Raise ValueError where columns do not hold what they should; leave out the records that are cut off."""
+        self.count = count = len(self.places) - 1
+        lengths = [len(self.identities), len(self.hosts), len(self.sums), *map(len, self.columns)]
+        if lengths != [count * IDENTITY_LENGTH, count * hosts.LENGTH, count * width, *[count] * len(self.traits)]:
+            raise ValueError("columns of several lengths")
+        if any(type(path) is not bytes or type(side) is not int for path, side in self.traits):
+            raise ValueError("a trait that is none")
+        while self.count and self.places[self.count] > self.st.st_size:
+            self.count -= 1
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    def __enter__(self) -> RecordFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- records ---------------------------------------------------------------------------------------
+
+    def identity(self, place: int) -> bytes:
+        """What tells the record at a place from the others (``Record.identity``)."""
+        found: bytes = self.identities[place * IDENTITY_LENGTH : (place + 1) * IDENTITY_LENGTH]
+        return found
+
+    def packed(self, place: int) -> bytes | None:
+        """The packed record at a place; None where it is damaged."""
+        content = self.read(self.places[place], self.places[place + 1])
+        width = digests.LENGTHS[self.letter] - 1
+        checksum = self.letter + self.sums[place * width : (place + 1) * width]
+        return content if digests.fits(checksum, content) else None
+
+    def record(self, place: int) -> Record | None:
+        """The record at a place; None where it is damaged or of another format.
+
+        The files in a record of another host are not recognised by their identities.
+        """
+        content = self.packed(place)
+        if content is None:
+            return None
+        try:
+            record = Record.unpack(content)
+        except Damaged:
+            return None
+        if self.hosts[place * hosts.LENGTH : (place + 1) * hosts.LENGTH] != hosts.own():
+            record.forget_identities()
+        return record
+
+    def likely(self, world: World, streams: Streams, policy: Policy) -> Iterator[Record]:
+        """The records that may fit now, the newest first."""
+        for place in self.likely_places(world, streams, policy):
+            record = self.record(place)
+            if record is not None:
+                yield record
+
+    def likely_places(self, world: World, streams: Streams, policy: Policy) -> Iterator[int]:
+        """The places of these records. The newest is always among them: most often nothing has changed."""
+        if self.count:
+            yield 0
+        if self.count < 2:
             return
-        yield variant, packed
-        at += length
+        from procache.model import traits
+
+        yield from traits.likely(range(1, self.count), self.traits, self.columns, world, streams, policy)
+
+    def read(self, start: int, end: int) -> bytes:
+        """A piece of the file, shorter where the file is. An empty one where it cannot be read."""
+        if end <= len(self.data):
+            return self.data[start:end]
+        pieces = []
+        try:
+            while start < end and (piece := os.pread(self.fd, min(end, self.st.st_size) - start, start)):
+                pieces.append(piece)
+                start += len(piece)
+        except OSError:
+            return b""
+        return b"".join(pieces)
 
 
-def frame(variant: bytes, packed: bytes) -> bytes:
-    """One frame."""
-    return _FRAME.pack(len(packed), variant, digests.of_bytes(packed)) + packed
-
-
-def read(layout: Layout, key: bytes) -> bytes:
-    """The record file of a key; empty where there is none or it cannot be read."""
+def find(layout: Layout, key: bytes) -> RecordFile | None:
+    """The record file of a key; None where there is none, or it cannot be read. To be closed."""
     path = layout.record(key)
     if not os.access(path, os.F_OK):  # most often so in a first run, and cheaper than an error
-        return b""
+        return None
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
-        return b""
+        return None
     try:
-        size = os.fstat(fd).st_size
-        data = os.read(fd, size + 1)
-        while len(data) < size:
-            more = os.read(fd, size - len(data))
-            if not more:
-                break
-            data += more
-        return data
-    except OSError:
-        return b""
-    finally:
+        return RecordFile(fd, key[:1])
+    except (OSError, digests.Unknown):
         os.close(fd)
+    except Damaged:
+        os.close(fd)
+        layout.set_aside(path)
+    return None
 
 
 def load(layout: Layout, key: bytes) -> Iterator[Record]:
     """The readable records of a command key, newest first."""
-    for _, packed in frames(read(layout, key)):
-        try:
-            yield Record.unpack(packed)
-        except Damaged:
-            continue
+    file = find(layout, key)
+    if file is not None:
+        with file:
+            for place in range(file.count):
+                record = file.record(place)
+                if record is not None:
+                    yield record
 
 
-def merged(old: bytes, variant: bytes, packed: bytes, most: int) -> bytes:
-    """The content of a record file after adding a record in front; the oldest beyond ``most`` are dropped.
+def count(layout: Layout, key: bytes) -> int:
+    """How many records of a command are stored."""
+    file = find(layout, key)
+    if file is None:
+        return 0
+    file.close()
+    return file.count
 
-    The mark of an unstable command and its records do not stand beside one another.
-    """
-    parts = [MAGIC, frame(variant, packed)]
-    for known, other in frames(old) if variant != MARK else ():
-        if known not in (variant, MARK) and len(parts) <= most:
-            parts.append(frame(known, other))
-    return b"".join(parts)
+
+def keys(layout: Layout) -> Iterator[bytes]:
+    """The keys of all commands that have a record file, in no order."""
+    for folder in _listed(layout.records):
+        for name in _listed(layout.records + b"/" + folder):
+            key = digests.parsed(name)
+            if key is not None:
+                yield key
 
 
 def every(layout: Layout) -> Iterator[tuple[bytes, Record]]:
     """(command key, record) of all readable records in the store, in no order."""
-    for folder in _folders(layout.records):
-        for name in sorted(os.listdir(folder)):
-            if name.startswith(b"."):
-                continue
-            key = digests.parsed(name)
-            if key is None:
-                continue
-            for record in load(layout, key):
-                yield key, record
+    for key in keys(layout):
+        for record in load(layout, key):
+            yield key, record
 
 
-def _folders(path: bytes) -> list[bytes]:
+def _listed(path: bytes) -> list[bytes]:
     try:
-        return sorted(path + b"/" + name for name in os.listdir(path))
-    except OSError:
+        return sorted(os.listdir(path))
+    except OSError:  # not a folder, or gone
         return []

@@ -15,7 +15,7 @@ import struct
 import time
 
 from procache.model.record import Record
-from procache.store import blobs, files, journal, records
+from procache.store import blobs, files, hosts, journal, merging, records
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def _messages(reader: int) -> Iterator[tuple[bytes, bytes, bytes]]:
 
 def _carry_out(layout: Layout, journal_path: bytes, most: int, kind: bytes, name: bytes, body: bytes) -> None:
     if kind == RECORD:
-        add_record(layout, name, Record.unpack(body).identity(), body, most)
+        add_record(layout, name, Record.unpack(body), body, most)
     elif kind == BLOB:
         blobs.put(layout, name, body)
     elif kind == STAGED:
@@ -159,13 +159,22 @@ def _carry_out(layout: Layout, journal_path: bytes, most: int, kind: bytes, name
         journal.write(journal_path, body)
 
 
-def add_record(layout: Layout, key: bytes, variant: bytes, packed: bytes, most: int) -> None:
-    """Read, merge and replace one record file under a lock; without the lock where flock is refused."""
+def add_record(layout: Layout, key: bytes, record: Record, packed: bytes, most: int, host: bytes | None = None) -> None:
+    """Read, merge and replace one record file under a lock; without the lock where flock is refused.
+
+    ``host``: which saw the files of the record, if it was not this one (``hosts``).
+    """
     path = layout.record(key)
     folder = os.path.dirname(path)
     lock = _lock(folder)
     try:
-        files.write(layout, path, records.merged(records.read(layout, key), variant, packed, most))
+        old = records.find(layout, key)
+        try:
+            content = merging.merged(old, key, record, packed, most, hosts.own() if host is None else host)
+        finally:
+            if old is not None:
+                old.close()
+        files.write(layout, path, content)
     finally:
         if lock >= 0:
             os.close(lock)

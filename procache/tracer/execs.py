@@ -14,7 +14,7 @@ from procache.model.execution import HIT, MISS, UNCACHEABLE, Execution
 from procache.model.match import ALL, match
 from procache.model.policy import TIMED, TIMED_LOOKS
 from procache.model.reasons import Reason, reason
-from procache.model.record import Damaged, Record
+from procache.model.record import Record
 from procache.store import journal, records
 from procache.tracer.calls import PathCalls
 from procache.tracer.fds import Inherited, TraceeStreams, further_kinds, open_count, reads_nothing, share, surviving
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from procache.model.policy import Policy
     from procache.model.tree import Tree
     from procache.store.layout import Layout
+    from procache.store.records import RecordFile
     from procache.store.writer import Writer
     from procache.tracer.streamcalls import StreamCalls
     from procache.tracer.strict import Strict
@@ -231,13 +232,14 @@ class Execs:
             pending.misses.append(reason("refresh"))
             return False
         key = pending.command.key
-        data = records.read(self.layout, key)
-        if not data:
+        file = records.find(self.layout, key)
+        if file is None:
             pending.misses.append(reason("no-record"))
             return False
         started = time.time()
         streams = TraceeStreams(t, self.tree.world.memo, pending.gather)
-        record, tried = self._fitting(data, streams)
+        with file:
+            record, tried = self._fitting(file, streams)
         if record is None and streams.wanted and self._ask_pipe(t, pending, streams, tried):
             return (
                 pending.gather
@@ -256,15 +258,11 @@ class Execs:
         self._count_hit(t, pending, record, started)
         return True
 
-    def _fitting(self, data: bytes, streams: TraceeStreams) -> tuple[Record | None, list[Record]]:
+    def _fitting(self, file: RecordFile, streams: TraceeStreams) -> tuple[Record | None, list[Record]]:
         """The first record that fits, and those that do not."""
         tried: list[Record] = []
         failed: tuple[Record, list[Fact]] | None = None
-        for _, packed in records.frames(data):
-            try:
-                record = Record.unpack(packed)
-            except Damaged:
-                continue
+        for record in file.likely(self.tree.world, streams, self.policy):
             found = match(record, self.tree.world, streams, self.policy)
             if found.differences:
                 tried.append(record)

@@ -51,7 +51,7 @@ def load_native() -> None:
         native = fitting(_looks)
 
 
-#: A file that was only stat'ed is read, to be recognised with another mtime, up to this size.
+#: A file that was only stat'ed is read up to this size: its digest excuses another mtime.
 SMALL = 1 << 14
 
 Look = "os.stat_result | int"
@@ -96,7 +96,7 @@ class World:
         if aspect == CONTENT:
             state = without_links(states.state_of(st, self.memo.digest(path, st)))
         else:
-            state = states.state_of(st, self._cheap_digest(path, st) if stat.S_ISREG(st.st_mode) else b"")
+            state = states.state_of(st, self.known_digest(path, st, SMALL) if stat.S_ISREG(st.st_mode) else b"")
         if state[IDENTITY] is not None:
             self.answers[(path, aspect)] = st, (aspect, state)
         return aspect, state
@@ -108,9 +108,9 @@ class World:
         known = self.answers.get((path, aspect))
         return known[1] if known is not None and states.same_look(known[0], st) else None
 
-    def _cheap_digest(self, path: bytes, st: os.stat_result) -> bytes:
-        """The digest of a file that was only stat'ed, where it is known or quickly had: it excuses another time."""
-        if st.st_size > SMALL:
+    def known_digest(self, path: bytes, st: os.stat_result, most: int) -> bytes:
+        """The digest of a regular file, where it is known or may be had by reading ``most`` bytes; else ``b""``."""
+        if st.st_size > most:
             return self.memo.peek(st)
         try:
             return self.memo.digest(path, st)

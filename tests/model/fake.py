@@ -116,6 +116,10 @@ class FakeWorld:
         """The full state of a regular file."""
         return states.state_of(st, digests.of_bytes(self.nodes[path].content))
 
+    def known_digest(self, path: bytes, st: os.stat_result, most: int) -> bytes:
+        """The digest of a file of up to ``most`` bytes, else b""."""
+        return digests.of_bytes(self.nodes[path].content) if st.st_size <= most or self.remembers else b""
+
     def unchanged(self, aspect: int, path: bytes, value: object) -> bool:
         """True when what was seen earlier still is exactly so; of a folder, but for its time."""
         st = self.look(path)

@@ -7,9 +7,10 @@ import os
 from pathlib import Path
 
 import pytest
+from model.records import make_record
 
 from procache.report import clear, text
-from procache.store import blobs, records, writer
+from procache.store import blobs, writer
 from procache.store.layout import Layout
 
 from .builder import START, Journal, store
@@ -22,8 +23,8 @@ def fill(cache: Path) -> Layout:
     """A store with two variants of one command, a blob of five bytes, and one run."""
     store(cache)
     layout = Layout(os.fsencode(cache))
-    for variant in (b"a" * 17, b"b" * 17):
-        writer.add_record(layout, KEY, variant, b"packed", 8)
+    for number in (1, 2):
+        writer.add_record(layout, KEY, make_record([(b"/in", 0, number, False)]), b"packed", 8)
     blobs.put(layout, b"x" + bytes(16), b"bytes")
     journal = Journal().hit(1, 0, "clustalw", "1", saved=3.0).hit(2, 0, "clustalw", "1", saved=4.0)
     journal.hit(3, 0, "wc", saved=1.0).ran(0, None, "sh").end().save(cache)
@@ -45,7 +46,7 @@ def test_stats_counts_records_blobs_runs_and_what_was_saved(cache: Path, ask: As
     Journal("date", name="20270116T000000.000000-1").ran(0, None, "date", outcome="uncacheable").end().save(cache)
     told = ask("stats", "--json").json
     assert told["commands"] == 1
-    assert told["records"] == {"count": 2, "bytes": len(records.read(layout, KEY))}
+    assert told["records"] == {"count": 2, "bytes": os.path.getsize(layout.record(KEY))}
     assert told["blobs"] == {"count": 1, "bytes": 5}
     assert told["runs"]["count"] == 2
     assert (told["hit"], told["miss"], told["uncacheable"], told["saved"]) == (3, 1, 1, 8.0)
@@ -56,7 +57,7 @@ def test_stats_counts_records_blobs_runs_and_what_was_saved(cache: Path, ask: As
 
 
 def test_stats_for_people(cache: Path, ask: Ask) -> None:
-    size = len(records.read(fill(cache), KEY))
+    size = os.path.getsize(fill(cache).record(KEY))
     lines = ask("stats").out.splitlines()
     assert lines[0] == f"cache folder  {cache}"
     assert f"records       2 of 1 command, {size} B" in lines
@@ -198,7 +199,7 @@ def test_a_run_that_is_alive_goes_on_storing_after_clear(cache: Path, ask: Ask) 
     path = os.fsdecode(layout.runs) + f"/{journal.name}.journal"
     assert ask("clear", "--yes").status == 0
     blobs.put(layout, b"x" + bytes(16), b"bytes")
-    writer.add_record(layout, KEY, b"a" * 17, b"packed", 8)
+    writer.add_record(layout, KEY, make_record(), b"packed", 8)
     with open(path, "ab") as stream:
         stream.write(journal.ran(0, None, "sh").events[-1])
     assert "journal has no start" in ask("show").out

@@ -6,7 +6,10 @@ import os
 from pathlib import Path
 from typing import Any
 
+import msgpack
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from model.records import make_record
 
 from procache import digests
@@ -30,7 +33,7 @@ def variant(number: int, **fields: Any) -> Record:
 
 def add(layout: Layout, record: Record, most: int = 16) -> None:
     """Store a record under the one key."""
-    add_record(layout, KEY, record.identity(), record.pack(), most)
+    add_record(layout, KEY, record, record.pack(), most)
 
 
 def statuses(layout: Layout) -> list[int]:
@@ -109,81 +112,160 @@ def test_the_oldest_beyond_the_limit_go(layout: Layout) -> None:
 def test_keys_have_files_of_their_own(layout: Layout) -> None:
     other = digests.of_bytes(b"another command")
     add(layout, variant(1))
-    add_record(layout, other, b"x" * 17, variant(2).pack(), 16)
+    add_record(layout, other, variant(2), variant(2).pack(), 16)
     assert statuses(layout) == [1]
     assert {(key, record.status) for key, record in records.every(layout)} == {(KEY, 1), (other, 2)}
 
 
 def test_no_record_file_is_no_records(layout: Layout) -> None:
-    assert records.read(layout, KEY) == b""
+    assert records.find(layout, KEY) is None
     assert statuses(layout) == []
+    assert records.count(layout, KEY) == 0
 
 
 # -- damage ----------------------------------------------------------------------------------------
 
 
-def data_of(*numbers: int) -> bytes:
-    """A record file."""
-    data = b""
-    for number in numbers:
-        record = variant(number)
-        data = records.merged(data, record.identity(), record.pack(), 16)
-    return data
+@pytest.fixture
+def whole(layout: Layout) -> bytes:
+    """The content of a record file with three records, 3 being the newest."""
+    for number in (1, 2, 3):
+        add(layout, variant(number, data=b"%d" % number * 50))
+    return path_of(layout).read_bytes()
 
 
-def numbers(data: bytes) -> list[int]:
-    """The statuses of the frames that check."""
-    return [Record.unpack(packed).status for _, packed in records.frames(data)]
+def path_of(layout: Layout) -> Path:
+    """The record file of the one key."""
+    return Path(os.fsdecode(layout.record(KEY)))
 
 
-def test_frames_round_trip() -> None:
-    assert numbers(data_of(1, 2, 3)) == [3, 2, 1]
+def damaged(layout: Layout) -> list[str]:
+    """What was set aside."""
+    return [name for name in os.listdir(os.fsdecode(layout.tmp)) if name.startswith("damaged-")]
 
 
-def test_a_cut_at_any_byte_leaves_only_whole_records() -> None:
-    data = data_of(1, 2)
-    first = len(data_of(2)) - 1
-    for length in range(len(data)):
-        assert numbers(data[:length]) == ([2] if length > first else [])
+def where_bodies_begin(layout: Layout) -> int:
+    """The length of the head of the record file."""
+    file = records.find(layout, KEY)
+    assert file is not None
+    with file:
+        return file.places[0]
 
 
-def test_a_flipped_bit_anywhere_gives_no_other_record() -> None:
-    data = data_of(1, 2)
-    for at in range(len(data)):
-        spoilt = bytearray(data)
-        spoilt[at] ^= 0x10
-        assert numbers(bytes(spoilt)) in ([], [2], [2, 1]), at
+def test_a_cut_at_any_byte_leaves_only_whole_records(layout: Layout, whole: bytes) -> None:
+    file = records.find(layout, KEY)
+    assert file is not None
+    ends = file.places
+    for length in range(len(whole)):
+        path_of(layout).write_bytes(whole[:length])
+        found = statuses(layout)
+        assert found == [3, 2, 1][: sum(end <= length for end in ends[1:])], length
+        assert path_of(layout).exists() == (length >= ends[0]), length
+    assert len(damaged(layout)) == 1
 
 
-def test_a_damaged_body_ends_the_reading() -> None:
-    data = bytearray(data_of(1, 2))
-    data[-3] ^= 1
-    assert numbers(bytes(data)) == [2]
+def test_a_flipped_bit_anywhere_gives_no_other_record(layout: Layout, whole: bytes) -> None:
+    begin = where_bodies_begin(layout)
+    for at in range(len(whole)):
+        spoilt = bytearray(whole)
+        spoilt[at] ^= 1 << at % 8
+        path_of(layout).write_bytes(spoilt)
+        found = list(records.load(layout, KEY))
+        assert len(found) == (0 if at < begin else 2), at
+        assert all(record.data == b"%d" % record.status * 50 for record in found), at
 
 
-@pytest.mark.parametrize("data", [b"", b"x", b"procache records 0\n", b"procache records 2\n" + data_of(1)[19:]])
-def test_another_format_has_no_frames(data: bytes) -> None:
-    assert numbers(data) == []
+def test_a_damaged_record_hides_no_other(layout: Layout, whole: bytes) -> None:
+    spoilt = bytearray(whole)
+    spoilt[whole.index(b"2" * 50)] ^= 1
+    path_of(layout).write_bytes(spoilt)
+    assert statuses(layout) == [3, 1]
+    add(layout, variant(2))
+    assert statuses(layout) == [2, 3, 1]
+
+
+@pytest.mark.parametrize("data", [b"", b"x", records.MAGIC, b"procache records 1\n" + bytes(100)])
+def test_what_is_no_record_file_is_set_aside(layout: Layout, data: bytes) -> None:
+    add(layout, variant(1))
+    path_of(layout).write_bytes(data)
+    assert statuses(layout) == []
+    assert (damaged(layout), path_of(layout).exists()) == (["damaged-" + path_of(layout).name], False)
+
+
+@given(st.binary(max_size=200), st.booleans())
+def test_any_bytes_are_refused_cleanly(tmp_path_factory: pytest.TempPathFactory, data: bytes, begins: bool) -> None:
+    layout = Layout(os.fsencode(tmp_path_factory.mktemp("cache")))
+    layout.prepare()
+    path_of(layout).parent.mkdir(parents=True)
+    path_of(layout).write_bytes(records.MAGIC * begins + data)
+    assert statuses(layout) == []
+
+
+#: Parts of a head, right ones among them.
+PARTS = st.one_of(
+    st.binary(max_size=40),
+    st.integers(),
+    st.none(),
+    st.sampled_from(
+        [b"", bytes(4), bytes(8), bytes(16), b"\1\0\0\0", b"\xff" * 4, [], [[b"/in", 4]], [["in", 4]], [4]]
+    ),
+)
+
+
+@given(
+    st.one_of(st.lists(PARTS, max_size=7), st.tuples(PARTS, *[st.sampled_from([bytes(4), bytes(8), bytes(16)])] * 4))
+)
+def test_any_head_that_somebody_made_up_is_refused_cleanly(
+    tmp_path_factory: pytest.TempPathFactory, parts: list[object]
+) -> None:
+    layout = Layout(os.fsencode(tmp_path_factory.mktemp("cache")))
+    layout.prepare()
+    head = (
+        msgpack.packb(parts, default=str)
+        if all(type(part) is not int or -(2**63) <= part < 2**64 for part in parts)
+        else b""
+    )
+    path_of(layout).parent.mkdir(parents=True)
+    path_of(layout).write_bytes(records.MAGIC + records.LENGTH.pack(len(head)) + digests.of_bytes(head) + head)
+    assert statuses(layout) == []
+    add(layout, variant(1))
+    assert statuses(layout) == [1]
+
+
+def test_lengths_that_somebody_made_up_take_no_memory(layout: Layout) -> None:
+    sizes = b"\xff" * 4 * 1000
+    head = msgpack.packb(([], sizes, bytes(16 * 1000), bytes(8 * 1000), bytes(16 * 1000)))
+    path_of(layout).parent.mkdir(parents=True)
+    path_of(layout).write_bytes(records.MAGIC + records.LENGTH.pack(len(head)) + digests.of_bytes(head) + head)
+    assert records.count(layout, KEY) == 0
+    path_of(layout).write_bytes(records.MAGIC + records.LENGTH.pack(0xFFFFFFFF) + digests.of_bytes(head) + head)
+    assert records.count(layout, KEY) == 0
 
 
 def test_adding_to_a_damaged_file_makes_it_whole(layout: Layout) -> None:
     add(layout, variant(1))
-    Path(os.fsdecode(layout.record(KEY))).write_bytes(b"garbage")
+    path_of(layout).write_bytes(b"garbage")
     add(layout, variant(2))
     assert statuses(layout) == [2]
 
 
-def test_a_whole_frame_that_holds_no_record_is_passed_over(layout: Layout) -> None:
-    data = records.merged(data_of(1), b"v" * 17, b"\xc1 no record", 16)
-    path = Path(os.fsdecode(layout.record(KEY)))
-    path.parent.mkdir(parents=True)
-    path.write_bytes(data)
+def test_what_is_whole_and_holds_no_record_is_passed_over(layout: Layout) -> None:
+    add(layout, variant(1))
+    add_record(layout, KEY, variant(2), b"\xc1 no record", 16)
     assert statuses(layout) == [1]
+    assert records.count(layout, KEY) == 2
 
 
 def test_a_file_that_cannot_be_read_is_a_miss(layout: Layout) -> None:
     os.makedirs(layout.record(KEY))
-    assert records.read(layout, KEY) == b""
+    assert records.find(layout, KEY) is None
+
+
+def test_no_link_is_followed(layout: Layout) -> None:
+    add(layout, variant(1))
+    path_of(layout).rename(path_of(layout).with_name("elsewhere"))
+    path_of(layout).symlink_to("elsewhere")
+    assert statuses(layout) == []
 
 
 def test_foreign_files_among_the_records_are_passed_over(layout: Layout) -> None:
@@ -216,9 +298,15 @@ def test_a_reader_beside_writers_sees_whole_records_only(layout: Layout) -> None
 
     def reader() -> None:
         for _ in range(200):
-            found = list(records.frames(records.read(layout, KEY)))
-            assert 1 <= len(found) <= 8
-            assert all(Record.unpack(packed).identity() == identity for identity, packed in found)
+            file = records.find(layout, KEY)
+            assert file is not None
+            with file:
+                found = [file.record(place) for place in range(file.count)]
+                assert 1 <= len(found) <= 8
+                assert all(
+                    record is not None and record.identity() == file.identity(place)
+                    for place, record in enumerate(found)
+                )
 
     at_once(lambda: writer(1), lambda: writer(100), reader, reader)
     assert not os.listdir(layout.tmp)

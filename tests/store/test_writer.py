@@ -116,7 +116,7 @@ def test_signals_of_the_terminal_do_not_end_it(layout: Layout, writer: Writer) -
 
 def wait_until_stored(layout: Layout) -> None:
     """Wait until the writer has served its first message, so that it is past its start."""
-    while not records.read(layout, KEY):
+    while not records.count(layout, KEY):
         os.sched_yield()
 
 
