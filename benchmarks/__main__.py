@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from benchmarks import machine, report
+from benchmarks import machine, report, store
 from benchmarks.arguments import positive
 from benchmarks.measure import References, Result, measure
 from benchmarks.processes import RunFailed, version
@@ -16,6 +16,10 @@ from benchmarks.workloads import TOOLS, Workload, catalogue
 
 def main() -> int:
     options = _options()
+    if options.store:
+        described = machine.describe()
+        print(machine.sentence(described), flush=True)
+        return store.run(options.json, described)
     try:
         results = _run_all(_chosen(options), options.runs)
     except RunFailed as error:
@@ -38,6 +42,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--full", action="store_true", help="align all 904 families, not the first 300")
     parser.add_argument("--only", metavar="NAME,…", help=f"of {', '.join(w.name for w in catalogue(1))}")
     parser.add_argument("--workloads", action="store_true", help=f"only {', '.join(TOOLS)}")
+    parser.add_argument("--store", action="store_true", help="only look-ups in a store that grows")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers to FILE too")
     options = parser.parse_args()
     if options.workloads:

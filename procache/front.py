@@ -72,7 +72,7 @@ class Front:
         self.layout = layout
         self.policy = policy
         self.env = own_environment()
-        self.world = World(Memo(lambda memo: memofile.load(layout.memo, memo)))
+        self.world = World(Memo(lambda memo: memofile.load(memofile.path_of(layout), memo)))
         self.envs = EnvTables(policy)
         self.exe = find_program(argv[0], search_path(self.env))
         cwd = os.getcwdb()
@@ -210,7 +210,7 @@ class Front:
             journal.write(journal.path_of(self.layout, run_id), b"".join(map(journal.pack, events)))
         except OSError:
             pass
-        memofile.append(self.layout.memo, self.world.memo)
+        memofile.append(self.layout, self.world.memo)
 
     def tend_store(self, record: Record) -> None:
         """After a hit: count it, say what was used, and see to the store if that is due."""

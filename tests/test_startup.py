@@ -55,6 +55,7 @@ ALLOWED = {
     "procache.world",
     "procache.world.environment",
     "procache.world.inherited",
+    "procache.world.mounts",
     "procache.world.pseudo",
     "procache.world.states",
     "procache.world.view",

@@ -5,7 +5,7 @@ ROOT/v2/records/ab/xabcdef…  all records of one command key
         runs/RUNID.journal   what one run did
         tmp/                 files being written; nothing here is ever read back
         configs/             what configuration files say, by the digest of their bytes
-        memo                 digests of files by identity
+        memo/                digests of files by identity, for each host
         usage                what each run did, in a few bytes
         lock                 held shared by who uses blobs, and alone by who evicts them
         gc                   held by who evicts; its time is that of the last time

@@ -98,7 +98,7 @@ def follow_for_a_while(front: Front, options: RunOptions, loop: Loop, execs: Exe
 def close_books(front: Front, options: RunOptions, execs: Execs, status: int) -> None:
     """The run is over: its journal, its memo and its last lines."""
     execs.writer.event(journal.pack({"t": "end", "ended": time.time(), "status": status, "counts": execs.counts}))
-    memofile.append(front.layout.memo, front.world.memo)
+    memofile.append(front.layout, front.world.memo)
     complaint = execs.writer.finish()
     if complaint and not options.quiet:
         print(f"procache: {complaint}", file=sys.stderr)

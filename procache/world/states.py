@@ -43,11 +43,15 @@ def state_of(st: os.stat_result, digest: bytes = b"") -> State:
 
 
 def same_file(state: State, st: os.stat_result) -> bool:
-    """True when ``st`` shows the very file, unchanged, of which ``state`` was taken."""
+    """True when ``st`` shows the very file, unchanged, of which ``state`` was taken.
+
+    Not so for a file that was changed in what is the future now: the clock was set back, and will show that time again.
+    """
     return (
         state[IDENTITY] == (st.st_dev, st.st_ino, st.st_ctime_ns)
         and state[MTIME] == st.st_mtime_ns
         and state[SIZE] == st.st_size
+        and st.st_ctime_ns < time.time_ns()
     )
 
 

@@ -50,7 +50,7 @@ def put(layout: Layout, key: bytes, made: Record, *contents: bytes, age: float =
     for content in contents:
         blobs.put(layout, digests.of_bytes(content), content)
         os.utime(blob_path(layout, content), (moment, moment))
-    writer.add_record(layout, key, made.identity(), made.pack(), 16)
+    writer.add_record(layout, key, made, made.pack(), 16)
     os.utime(layout.record(key), (moment, moment))
 
 
