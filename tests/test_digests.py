@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from procache import digests
+
+thorough = settings(deadline=None, derandomize=True, database=None)
 
 #: Of no bytes at all: the xxHash and BLAKE3 test vectors.
 OF_NOTHING = {
@@ -70,6 +72,7 @@ def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     assert digests.of_bytes(b"")[:1] == b"x"
 
 
+@thorough
 @given(st.sampled_from(sorted(digests.LENGTHS)), st.binary(max_size=40))
 def test_a_digest_comes_back_from_its_name(letter: bytes, rest: bytes) -> None:
     digest = letter + rest
@@ -78,6 +81,7 @@ def test_a_digest_comes_back_from_its_name(letter: bytes, rest: bytes) -> None:
     assert digests.parsed(digests.hexadecimal(digest)) == (digest if known else None)
 
 
+@thorough
 @given(st.binary(max_size=70))
 def test_any_other_name_is_none_of_a_digest(name: bytes) -> None:
     found = digests.parsed(name)

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given, strategies
+from hypothesis import given, settings, strategies
 
 from procache import digests
 from procache.model.aspects import ChangedWhileReading
@@ -145,6 +145,7 @@ def test_a_torn_tail_is_ignored_and_then_dropped(tmp_path: Path) -> None:
     assert memo.peek(stats[0]) in (b"", digests.of_bytes(b"%d" % stats[0].st_ino))
 
 
+@settings(deadline=None, derandomize=True, database=None)
 @given(strategies.binary(max_size=300))
 def test_any_bytes_name_no_file(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     path = tmp_path_factory.mktemp("memo") / "memo"

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgpack
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from model.records import make_record
 
@@ -24,6 +24,7 @@ from procache.verify import unstable
 from .conftest import at_once
 
 KEY = digests.of_bytes(b"a command")
+thorough = settings(deadline=None, derandomize=True, database=None)
 
 
 def variant(number: int, **fields: Any) -> Record:
@@ -192,6 +193,7 @@ def test_what_is_no_record_file_is_set_aside(layout: Layout, data: bytes) -> Non
     assert (damaged(layout), path_of(layout).exists()) == (["damaged-" + path_of(layout).name], False)
 
 
+@thorough
 @given(st.binary(max_size=200), st.booleans())
 def test_any_bytes_are_refused_cleanly(tmp_path_factory: pytest.TempPathFactory, data: bytes, begins: bool) -> None:
     layout = Layout(os.fsencode(tmp_path_factory.mktemp("cache")))
@@ -212,6 +214,7 @@ PARTS = st.one_of(
 )
 
 
+@thorough
 @given(
     st.one_of(st.lists(PARTS, max_size=7), st.tuples(PARTS, *[st.sampled_from([bytes(4), bytes(8), bytes(16)])] * 4))
 )

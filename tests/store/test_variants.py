@@ -95,7 +95,7 @@ LOOKS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True, database=None)
 @given(histories(), st.lists(LOOKS, min_size=14, max_size=14), st.booleans(), st.booleans())
 def test_a_record_that_fits_is_always_taken_up(
     tmp_path_factory: pytest.TempPathFactory,
