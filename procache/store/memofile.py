@@ -128,10 +128,11 @@ def save(path: bytes, memo: Memo) -> None:
     except OSError:
         return
     try:
-        if os.fstat(fd).st_size % _size(kind):  # a torn tail: the rest would be read askew
-            os.ftruncate(fd, 0)
-        os.write(fd, b"".join(entries))
+        try:
+            if os.fstat(fd).st_size % _size(kind):  # a torn tail: the rest would be read askew
+                os.ftruncate(fd, 0)
+            os.write(fd, b"".join(entries))
+        finally:
+            os.close(fd)
     except OSError:
-        pass
-    finally:
-        os.close(fd)
+        pass  # the disk is full, or it is gone

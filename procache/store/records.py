@@ -8,6 +8,7 @@ a record that does not check is passed over. What is unreadable is a miss.
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 from itertools import accumulate
@@ -48,7 +49,7 @@ class RecordFile:
         self.fd = fd
         self.st = os.fstat(fd)
         self.letter = letter
-        self.data = os.pread(fd, FIRST, 0)
+        self.data = _piece(fd, 0, min(FIRST, self.st.st_size))
         self._parse(digests.algorithm(letter).length)
 
     def _parse(self, width: int) -> None:
@@ -101,8 +102,11 @@ class RecordFile:
         return found
 
     def packed(self, place: int) -> bytes | None:
-        """The packed record at a place; None where it is damaged."""
-        content = self.read(self.places[place], self.places[place + 1])
+        """The packed record at a place; None where it is damaged or cannot be read."""
+        try:
+            content = self.read(self.places[place], self.places[place + 1])
+        except OSError:
+            return None
         width = digests.LENGTHS[self.letter] - 1
         checksum = self.letter + self.sums[place * width : (place + 1) * width]
         return content if digests.fits(checksum, content) else None
@@ -141,36 +145,51 @@ class RecordFile:
         yield from traits.likely(range(1, self.count), self.traits, self.columns, world, streams, policy)
 
     def read(self, start: int, end: int) -> bytes:
-        """A piece of the file, shorter where the file is. An empty one where it cannot be read."""
-        if end <= len(self.data):
-            return self.data[start:end]
-        pieces = []
-        try:
-            while start < end and (piece := os.pread(self.fd, min(end, self.st.st_size) - start, start)):
-                pieces.append(piece)
-                start += len(piece)
-        except OSError:
-            return b""
-        return b"".join(pieces)
+        """A piece of the file. Raises OSError where it cannot be read."""
+        return self.data[start:end] if end <= len(self.data) else _piece(self.fd, start, end)
+
+
+def _piece(fd: int, start: int, end: int) -> bytes:
+    """A piece of a file that is at least so long. Raises OSError where it cannot be read."""
+    data = os.pread(fd, end - start, start)
+    while len(data) < end - start:
+        more = os.pread(fd, end - start - len(data), start + len(data))
+        if not more:
+            raise OSError(errno.EIO, "a record file has become shorter")
+        data += more
+    return data
 
 
 def find(layout: Layout, key: bytes) -> RecordFile | None:
     """The record file of a key; None where there is none, or it cannot be read. To be closed."""
+    try:
+        return opened(layout, key)
+    except (OSError, digests.Unknown):
+        return None
+
+
+def opened(layout: Layout, key: bytes) -> RecordFile | None:
+    """The record file of a key; None where there is none, or a damaged one, which was set aside. To be closed.
+
+    Raises OSError where it cannot be read, Unknown where its algorithm is not there.
+    """
     path = layout.record(key)
     if not os.access(path, os.F_OK):  # most often so in a first run, and cheaper than an error
         return None
+    fd = -1
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except OSError:
-        return None
-    try:
         return RecordFile(fd, key[:1])
-    except (OSError, digests.Unknown):
-        os.close(fd)
+    except FileNotFoundError:
+        return None
     except Damaged:
         os.close(fd)
         layout.set_aside(path)
-    return None
+        return None
+    except BaseException:
+        if fd >= 0:
+            os.close(fd)
+        raise
 
 
 def load(layout: Layout, key: bytes) -> Iterator[Record]:

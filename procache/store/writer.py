@@ -168,7 +168,7 @@ def add_record(layout: Layout, key: bytes, record: Record, packed: bytes, most: 
     folder = os.path.dirname(path)
     lock = _lock(folder)
     try:
-        old = records.find(layout, key)
+        old = records.opened(layout, key)  # one that cannot be read now is not to lose the records that are in it
         try:
             content = merging.merged(old, key, record, packed, most, hosts.own() if host is None else host)
         finally:

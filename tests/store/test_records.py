@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import Any
@@ -262,6 +263,34 @@ def test_what_is_whole_and_holds_no_record_is_passed_over(layout: Layout) -> Non
 def test_a_file_that_cannot_be_read_is_a_miss(layout: Layout) -> None:
     os.makedirs(layout.record(KEY))
     assert records.find(layout, KEY) is None
+
+
+@pytest.mark.parametrize(("call", "first"), [("open", 1), ("pread", 1), ("pread", 2)])
+def test_a_passing_error_of_the_disk_loses_no_record(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, call: str, first: int
+) -> None:
+    """What cannot be read while a record is added is not taken for a file without records."""
+    for number in range(20):
+        add(layout, variant(number, data=b"%d" % number * 4000), most=30)
+    true, calls = getattr(os, call), 0
+
+    def failing(*args: Any) -> Any:
+        nonlocal calls
+        if call == "open" and args[0] != layout.record(KEY):
+            return true(*args)
+        calls += 1
+        if calls >= first:
+            raise OSError(errno.EIO, "Input/output error")
+        return true(*args)
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="Input/output"):
+        patch.setattr(os, call, failing)
+        add(layout, variant(99, data=b"new" * 1000), most=30)
+    assert (statuses(layout), damaged(layout)) == (list(range(19, -1, -1)), [])
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, failing)
+        assert statuses(layout) == []
+    assert (statuses(layout), damaged(layout)) == (list(range(19, -1, -1)), [])
 
 
 def test_no_link_is_followed(layout: Layout) -> None:
