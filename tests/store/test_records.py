@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from model.records import make_record
 
 from procache import digests
+from procache.model import aspects as asp
 from procache.model import record as records_module
 from procache.model.aspects import UNSTABLE
 from procache.model.record import Damaged, Record
@@ -58,6 +59,60 @@ def test_a_record_comes_back_as_it_was() -> None:
     for name in Record.__slots__:
         value, was = getattr(again, name), getattr(record, name)
         assert value == (tuple(was) if isinstance(was, list) else was), name
+
+
+NUMBERS = st.integers(0, 2**63 - 1)
+NAMES = st.binary(max_size=20).map(lambda name: b"/" + name.replace(b"\0", b"").replace(b"/", b"").replace(b".", b""))
+STATES = st.tuples(
+    st.just(0o100644),
+    *[st.integers(0, 2**32 - 1)] * 2,
+    NUMBERS,
+    st.integers(0, 2**31),
+    st.integers(-(2**62), 2**62),
+    st.one_of(st.just(b""), st.binary(min_size=16, max_size=16).map(lambda rest: b"x" + rest)),
+    st.one_of(st.none(), st.tuples(NUMBERS, NUMBERS, NUMBERS)),
+)
+FACTS = st.one_of(
+    st.tuples(NAMES, st.sampled_from([asp.META, asp.CONTENT]), STATES, st.booleans()),
+    st.tuples(NAMES, st.just(asp.ABSENT), st.integers(1, 133), st.just(False)),
+    st.tuples(NAMES, st.just(asp.TARGET), st.binary(), st.just(False)),
+    st.tuples(st.just(b"0"), st.just(asp.STDIN), st.tuples(NUMBERS, st.binary()), st.just(False)),
+    st.tuples(st.just(b""), st.just(asp.DESCRIPTORS), st.lists(st.binary()).map(tuple), st.just(False)),
+)
+
+
+@st.composite
+def any_records(draw: st.DrawFn) -> Record:
+    """A record as an execution can leave it: facts, output, numbers, names of any bytes."""
+    segments = draw(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 50)), max_size=3))
+    length = sum(size for _, size in segments)
+    return make_record(
+        draw(st.lists(FACTS, max_size=6)),
+        segments=segments,
+        data=draw(st.binary(min_size=length, max_size=length)),
+        stdin_end=draw(st.one_of(st.none(), NUMBERS)),
+        status=draw(st.integers(0, 255)),
+        wall=draw(st.floats(0, 1e6)),
+        maxrss=draw(st.integers(0, 2**40)),
+        children=draw(st.lists(st.binary(max_size=33), max_size=3)),
+        environment=draw(st.lists(st.tuples(st.binary(), st.binary(min_size=8, max_size=8)), max_size=3)),
+        command=(b"/bin/x", tuple(draw(st.lists(st.binary(), max_size=4))), b"/", b"0" * 34, (b"null",) * 3, (), b""),
+    )
+
+
+@thorough
+@given(st.lists(any_records(), min_size=1, max_size=8))
+def test_any_record_comes_back_from_the_store_as_it_was(
+    tmp_path_factory: pytest.TempPathFactory, stored: list[Record]
+) -> None:
+    layout = Layout(os.fsencode(tmp_path_factory.mktemp("cache")))
+    layout.prepare()
+    for record in stored:
+        add(layout, record)
+    newest_first: dict[bytes, bytes] = {}
+    for record in reversed(stored):
+        newest_first.setdefault(record.identity(), record.pack())
+    assert [record.pack() for record in records.load(layout, KEY)] == list(newest_first.values())
 
 
 @pytest.mark.parametrize("packed", [b"", b"\x00", b"\xc1", b"\x91\x01", b"garbage", b"\x93\x02\x01\x02"])
