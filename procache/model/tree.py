@@ -57,7 +57,7 @@ _IS_FOLDER: State = (TYPE, stat.S_IFDIR, False)
 class Tree:
     """Applies events to executions. ``world`` answers what a path holds now."""
 
-    __slots__ = ("world", "writers", "holds_open", "touches", "rules")
+    __slots__ = ("world", "writers", "holds_open", "touches", "rules", "news")
     #: The fact that a folder is passed through.
     FOLDER: State = _IS_FOLDER
 
@@ -65,6 +65,8 @@ class Tree:
         self.world = world
         #: the policy's rules for paths
         self.rules: PathRules | None = None
+        #: ``new_facts``, or its twin in C
+        self.news = new_facts
         #: how many changes were announced so far that took no full account of what was there before
         self.touches = 0
         #: tells whether an execution has a path open at this moment; without a kernel to ask, it may
@@ -202,7 +204,7 @@ class Tree:
         """The fact that a link with this text is passed through, by a program to which times mean nothing."""
         return TARGET, text, False
 
-    def learn(self, ex: Execution, token: object, facts: Mapping[bytes, State], ways: Set[object]) -> bool:
+    def learn(self, ex: Execution, token: object, facts: dict[bytes, State], ways: Set[object]) -> bool:
         """``ex`` looks at many paths at once, that nobody is writing to; ``token`` names just these looks.
 
         False, with nothing learnt, where an execution changed some of it, or knows it in another way.
@@ -214,7 +216,7 @@ class Tree:
                 return False
             if not node.touched_in.keys().isdisjoint(facts.keys()):
                 return False
-            found = new_facts(node.states, facts)
+            found = self.news(node.states, facts)
             if found is None:
                 return False
             news.append((node, *found))
@@ -542,9 +544,7 @@ class Tree:
                 self.look(node, path, OWNER, self.world.look(path))
 
 
-def new_facts(
-    known: Mapping[bytes, State], facts: Mapping[bytes, State]
-) -> tuple[dict[bytes, State], list[bytes]] | None:
+def new_facts(known: dict[bytes, State], facts: dict[bytes, State]) -> tuple[dict[bytes, State], list[bytes]] | None:
     """Those of ``facts`` that are not known, and the paths of which less is known.
 
     None where something is known otherwise, and it takes more thought to say which counts.
@@ -555,7 +555,7 @@ def new_facts(
         there = known.get(path)
         if there is None:
             new[path] = fact
-        elif fact is _IS_FOLDER or covers(there, fact):
+        elif covers(there, fact):
             continue
         elif STRENGTH[there[0]] < STRENGTH[fact[0]]:
             stronger.append(path)

@@ -36,7 +36,7 @@
 
 #include <linux/ptrace.h>  /* after <sys/ptrace.h>, which says some of it in another way */
 
-#define INTERFACE 2  /* see procache/native.py */
+#define INTERFACE 3  /* see procache/native.py */
 #define MOST_CALLS 512
 #define PAGE 4096
 #define MOST_PATH 1024  /* longer ones go to Python */

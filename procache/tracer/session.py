@@ -131,6 +131,8 @@ def assemble(front: Front, options: RunOptions, writer: Writer, misses: list[Rea
     view.load_native()
     tree = Tree(front.world)
     tree.rules = front.policy.paths
+    if view.native is not None:
+        tree.news = view.native.new_facts
     tracees: dict[int, Tracee] = {}
     near = Near(tracees)
     paths = PathCalls(tree, Resolver(), near, tracees)

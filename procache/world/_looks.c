@@ -1,6 +1,8 @@
-/* Whether paths still are as they were seen, in C: many looks at once, at the end of each execution.
+/* Many looks at once, in C.
  *
- * The twin is procache.world.view.World.first_changed, which says what is compared and why.
+ * Whether paths still are as they were seen, at the end of each execution: the twin is procache.world.view.World.
+ * first_changed, which says what is compared and why. And what looks at many paths add to what is known: the twin is
+ * procache.model.tree.new_facts.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -10,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define INTERFACE 2  /* see procache/native.py */
+#define INTERFACE 3  /* see procache/native.py */
 
 /* procache.model.aspects, where these numbers never change; a test compares them. */
 enum aspect { ABSENT, TYPE, OWNER, META, CONTENT, TARGET };
@@ -110,7 +112,73 @@ static PyObject *first_changed(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
+/* How much a fact of each aspect says (procache.model.aspects.STRENGTH). */
+static const int strength[] = {[ABSENT] = 6, [TYPE] = 1, [OWNER] = 2, [META] = 3, [CONTENT] = 4, [TARGET] = 5};
+
+/* The aspect of a fact (aspect, value, whether times count), or -1 where Python has to see to it. */
+static int aspect_of(PyObject *fact)
+{
+    if (!PyTuple_Check(fact) || PyTuple_GET_SIZE(fact) != 3 || !PyLong_Check(PyTuple_GET_ITEM(fact, 0)))
+        return -1;
+    long aspect = PyLong_AsLong(PyTuple_GET_ITEM(fact, 0));
+    return aspect >= ABSENT && aspect <= TARGET ? (int)aspect : -1;
+}
+
+static int is_timed(PyObject *fact)
+{
+    return PyTuple_GET_ITEM(fact, 2) == Py_True;
+}
+
+/* Whether a fact of a file's content leaves the number of its links open. */
+static int without_links(PyObject *fact)
+{
+    PyObject *value = PyTuple_GET_ITEM(fact, 1);
+    return !PyTuple_Check(value) || PyTuple_GET_SIZE(value) <= NLINK || is(value, NLINK, 0);
+}
+
+PyDoc_STRVAR(new_facts_doc, "new_facts(known, facts) -> (those not known, paths of which less is known) or None"
+"\n--\n\nSee procache.model.tree.new_facts.");
+
+static PyObject *new_facts(PyObject *module, PyObject *args)
+{
+    PyObject *known, *facts, *path, *fact;
+    Py_ssize_t at = 0;
+    if (!PyArg_ParseTuple(args, "O!O!", &PyDict_Type, &known, &PyDict_Type, &facts))
+        return NULL;
+    PyObject *fresh = PyDict_New(), *stronger = PyList_New(0);
+    int failed = !fresh || !stronger, otherwise = 0;
+    while (!failed && !otherwise && PyDict_Next(facts, &at, &path, &fact)) {
+        PyObject *there = PyDict_GetItemWithError(known, path);
+        if (there == fact)
+            continue;
+        if (!there) {
+            failed = PyErr_Occurred() || PyDict_SetItem(fresh, path, fact);
+            continue;
+        }
+        int before = aspect_of(there), now = aspect_of(fact);
+        if (before < 0 || now < 0) {
+            PyErr_Format(PyExc_TypeError, "a fact is wanted, not %R or %R", there, fact);
+            failed = 1;
+        } else if (strength[before] >= strength[now] && (is_timed(there) || !is_timed(fact)) &&
+                   (now != META || before != CONTENT || !without_links(there))) {
+            continue;
+        } else if (strength[before] < strength[now]) {
+            failed = PyList_Append(stronger, path);
+        } else {
+            otherwise = 1;
+        }
+    }
+    if (!failed && !otherwise)
+        return Py_BuildValue("(NN)", fresh, stronger);
+    Py_XDECREF(fresh);
+    Py_XDECREF(stronger);
+    if (failed)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef functions[] = {
+    {"new_facts", new_facts, METH_VARARGS, new_facts_doc},
     {"first_changed", first_changed, METH_VARARGS, first_changed_doc},
     {NULL},
 };

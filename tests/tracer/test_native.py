@@ -7,11 +7,15 @@ import shutil
 import stat
 import sysconfig
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies
 
 from procache import native
 from procache.model import aspects
+from procache.model.tree import new_facts
 from procache.tracer import fds, source, table
 from procache.tracer.looks import ASPECTS
 from procache.tracer.source import as_stat
@@ -171,3 +175,30 @@ def test_answers_are_kept_only_for_what_was_seen(folder: Path) -> None:
     assert not states.same_look(old, st)  # type: ignore[arg-type]
     assert world.lasting(aspects.CONTENT, path, st) is None
     assert world.lasting(aspects.TYPE, path, st) == (aspects.TYPE, stat.S_IFREG)
+
+
+# -- what looks add ----------------------------------------------------------------------------------
+
+STATE = strategies.builds(lambda links: (1, 2, 3, 4, links, 5, b"digest", None), strategies.integers(0, 2))
+FACTS = strategies.one_of(
+    strategies.tuples(strategies.just(aspects.ABSENT), strategies.integers(1, 3), strategies.booleans()),
+    strategies.tuples(strategies.just(aspects.TYPE), strategies.just(stat.S_IFDIR), strategies.booleans()),
+    strategies.tuples(strategies.just(aspects.OWNER), strategies.just((1, 2, 3)), strategies.booleans()),
+    strategies.tuples(strategies.sampled_from([aspects.META, aspects.CONTENT]), STATE, strategies.booleans()),
+    strategies.tuples(strategies.just(aspects.TARGET), strategies.just(b"target"), strategies.booleans()),
+)
+KNOWN = strategies.dictionaries(strategies.sampled_from([b"/a", b"/b", b"/c", b"/d"]), FACTS)
+
+
+@given(KNOWN, KNOWN)
+def test_both_say_the_same_of_what_looks_add(known: Any, facts: Any) -> None:
+    view.load_native()
+    twin = view.native.new_facts if view.native is not None else new_facts
+    assert twin(known, facts) == new_facts(known, facts)
+
+
+def test_what_is_no_fact_is_refused() -> None:
+    view.load_native()
+    if view.native is not None:
+        with pytestrategies.raises(TypeError, match="a fact is wanted"):
+            view.native.new_facts({b"/a": (3, None, False)}, {b"/a": b"none"})
