@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies
+from hypothesis import given, settings, strategies
 
 from procache import native
 from procache.model import aspects
@@ -190,6 +189,7 @@ FACTS = strategies.one_of(
 KNOWN = strategies.dictionaries(strategies.sampled_from([b"/a", b"/b", b"/c", b"/d"]), FACTS)
 
 
+@settings(max_examples=2000)
 @given(KNOWN, KNOWN)
 def test_both_say_the_same_of_what_looks_add(known: Any, facts: Any) -> None:
     view.load_native()
@@ -200,5 +200,5 @@ def test_both_say_the_same_of_what_looks_add(known: Any, facts: Any) -> None:
 def test_what_is_no_fact_is_refused() -> None:
     view.load_native()
     if view.native is not None:
-        with pytestrategies.raises(TypeError, match="a fact is wanted"):
+        with pytest.raises(TypeError, match="a fact is wanted"):
             view.native.new_facts({b"/a": (3, None, False)}, {b"/a": b"none"})
