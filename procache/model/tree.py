@@ -14,9 +14,11 @@ import stat
 from procache.model.aspects import (
     ABSENT,
     CONTENT,
+    IDENTITY,
     LINK_META,
     LISTING,
     META,
+    MTIME,
     NLINK,
     OWNER,
     PROGRAM,
@@ -153,7 +155,7 @@ class Tree:
         self, node: Execution, path: bytes, known: tuple[int, object, bool], answer: tuple[int, object], timed: bool
     ) -> None:
         """Replace a fact by a stronger one, if both were seen of the same, unchanged thing."""
-        if not self.world.unchanged(known[0], path, known[1]):
+        if not same_thing(known[1], answer[1]) and not self.world.unchanged(known[0], path, known[1]):
             node.taint(reason("changed-outside", path=path))
         stronger = answer if STRENGTH[answer[0]] > STRENGTH[known[0]] else known[:2]
         if known[0] == META and stronger[0] == CONTENT:
@@ -569,6 +571,13 @@ def covers(known: State, fact: State) -> bool:
     if STRENGTH[known[0]] < STRENGTH[fact[0]] or (fact[2] and not known[2]):
         return False
     return counts_links(known, fact[0])
+
+
+def same_thing(one: object, other: object) -> bool:
+    """True when both are states of one file that was not changed between, digests and links apart."""
+    if not isinstance(one, tuple) or not isinstance(other, tuple) or len(one) != 8 or len(other) != 8:
+        return False
+    return one[:NLINK] == other[:NLINK] and one[MTIME] == other[MTIME] and one[IDENTITY] == other[IDENTITY]
 
 
 def counts_links(known: State, aspect: int) -> bool:

@@ -342,6 +342,22 @@ static PyObject *read_memory(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
+PyDoc_STRVAR(write_doc, "write(thread, address, data) -> whether all of it was written\n--\n\nTo memory that may be "
+"written to.");
+
+static PyObject *write_memory(PyObject *module, PyObject *args)
+{
+    int tid;
+    unsigned long long address;
+    Py_buffer data;
+    if (!PyArg_ParseTuple(args, "iKy*", &tid, &address, &data))
+        return NULL;
+    struct iovec here = {data.buf, data.len}, there = {(void *)(uintptr_t)address, data.len};
+    int written = process_vm_writev(tid, &here, 1, &there, 1, 0) == data.len;
+    PyBuffer_Release(&data);
+    return PyBool_FromLong(written);
+}
+
 PyDoc_STRVAR(fields_doc, "fields(thread, names) -> tuple of bytes, or None\n--\n\n"
 "Values of /proc/PID/status, each searched behind the one before it, b\"\" where there is none. A name is\n"
 "b\"\\nUmask:\\t\".");
@@ -740,6 +756,7 @@ static PyMethodDef functions[] = {
     {"string", string, METH_VARARGS, string_doc},
     {"strings", strings, METH_VARARGS, strings_doc},
     {"streams", streams, METH_O, streams_doc},
+    {"write", write_memory, METH_VARARGS, write_doc},
     {NULL},
 };
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 import os
 import struct
 
-from ptrace import PtraceError
-from ptrace.binding.func import ptrace_poketext
-
 from procache.model.aspects import TYPE
 from procache.model.reasons import reason
 from procache.tracer import arch
@@ -145,10 +142,7 @@ class ProcessCalls:
         """Answer sched_getaffinity without the call; False where the kernel is to say what is wrong with it."""
         if not mask or size < len(mask) or size % WORD:
             return False
-        try:
-            for at in range(0, len(mask), WORD):
-                ptrace_poketext(t.tid, address + at, int.from_bytes(mask[at : at + WORD], "little"))
-        except PtraceError:
+        if not t.put(address, mask):
             return False
         arch.fetch(t.tid)
         arch.answer(len(mask))

@@ -95,6 +95,10 @@ class Tracee:
         self._open_memory()
         os.pwrite(self.process.mem, data, address)
 
+    def put(self, address: int, data: bytes) -> bool:
+        """Write where the tracee could (process_vm_writev(2)); False where it could not, or nothing was tried."""
+        return native is not None and bool(native.write(self.tid, address, data))
+
     def string(self, address: int) -> bytes | None:
         """The NUL-terminated string at ``address``; None where the call will fail for it (EFAULT, ENAMETOOLONG)."""
         if not address:
