@@ -10,6 +10,9 @@ A miss is not an error, nor is a taint: those are reasons (``procache.model.reas
 
 from __future__ import annotations
 
+#: What is raised where descriptors, memory, processes or room run out: for procache's own modules too.
+SCARCE = (OSError, ImportError, MemoryError)
+
 
 class ProcacheError(Exception):
     """procache itself failed; the message is one line that says what, where and what to do."""

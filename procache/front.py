@@ -183,13 +183,14 @@ class Front:
         self.input.consume()
         if record.stdin_end is not None:
             os.lseek(0, record.stdin_end, os.SEEK_SET)
-        for fd, data in out.pieces(record, blob):
-            try:
+        try:
+            for fd, data in out.pieces(record, blob):
                 out.write_all(fd, data)
-            except BrokenPipeError:
-                return -13
-            except OSError:
-                break  # the program would have met the same error
+        except BrokenPipeError:
+            return -13
+        except OSError as error:  # the program would have met it too, and said so
+            out.complain(error)
+            return record.status or 1
         return record.status
 
     def journal_hit(self, record: Record, status: int, options: dict[str, bool]) -> None:

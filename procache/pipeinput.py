@@ -17,6 +17,7 @@ import termios
 import time
 
 from procache import digests
+from procache.errors import ProcacheError
 
 #: Seconds without a byte after which a pipe is no longer waited for.
 PATIENCE = 1.0
@@ -87,11 +88,14 @@ class PipeInput:
         return len(self.taken) >= size
 
     def give_back(self) -> None:
-        """Put what was taken in front of what is still in the pipe, for the command to read."""
+        """Put what was taken in front of what is still in the pipe, for the command to read. Raises ProcacheError."""
         if not self.taken and not self.ended:
             return
-        reader, writer = os.pipe()
-        self.feeder = os.fork()
+        try:
+            reader, writer = os.pipe()
+            self.feeder = os.fork()
+        except OSError as error:
+            raise ProcacheError(f"cannot give the command its input back: {error.strerror}; it was not run") from error
         if not self.feeder:
             try:
                 os.close(reader)
@@ -101,6 +105,7 @@ class PipeInput:
         os.close(writer)
         os.dup2(reader, 0)
         os.close(reader)
+        self.taken, self.ended = bytearray(), False
 
     def _feed(self, writer: int) -> None:
         data = bytes(self.taken)

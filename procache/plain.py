@@ -33,16 +33,24 @@ def watched_already() -> bool:
 
 def exec_plainly(options: RunOptions, why: str) -> NoReturn:
     """Become the command, unwatched. Does not return."""
-    import signal
+    import _signal  # type: ignore[import-not-found] # signal is a file, and there may be no descriptor left to open it
 
     if why and not options.quiet:
         print(f"procache: {why}", file=sys.stderr)
     sys.stderr.flush()
-    env = own_environment()
-    exe = find_own_program(options)
-    for number in (signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(number, signal.SIG_DFL)
+    env = surely_own_environment()
+    exe = find_program(options.command[0], search_path(env))
+    for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
+        _signal.signal(number, _signal.SIG_DFL)
     os.execve(exe, options.command, as_mapping(env))
+
+
+def surely_own_environment() -> tuple[bytes, ...]:
+    """The same, with what Python may have added where no descriptor is left to read it."""
+    try:
+        return own_environment()
+    except OSError:
+        return tuple(name + b"=" + value for name, value in os.environb.items())
 
 
 def find_own_program(options: RunOptions) -> bytes:

@@ -7,7 +7,7 @@ import sys
 import time
 
 from procache.config.sources import policy as settings
-from procache.errors import StoreError
+from procache.errors import SCARCE, StoreError
 from procache.front import Front
 from procache.model.policy import TRACERS
 from procache.model.reasons import Reason, reason
@@ -25,8 +25,27 @@ if TYPE_CHECKING:
 
 def run(options: RunOptions) -> int:
     """Run a command and return its exit status; a death by signal is repeated on procache itself."""
-    if watched_already():
-        return exec_plainly(options, "")
+    front: Front | None = None
+    try:
+        if watched_already():
+            return exec_plainly(options, "")
+        front = begin(options)
+        status = carry_out(front, options)
+    except SCARCE as error:  # nothing has been started yet: ``trace`` and ``replay_root`` see to that
+        if front is not None:
+            front.input.give_back()
+        return exec_plainly(options, f"cannot begin here ({error}); the command runs without the cache")
+    if status < 0:
+        from procache.tracer.signals import die_of
+
+        sys.stdout.flush()
+        die_of(-status)
+        return 128 - status
+    return status
+
+
+def begin(options: RunOptions) -> Front:
+    """What is known before anything runs; does not return where the cache is of no use to the command."""
     layout = locate(options.cache_dir)
     useless = unusable(layout)
     policy = settings(None if useless else layout, options.config, options.of_policy())
@@ -39,6 +58,11 @@ def run(options: RunOptions) -> int:
         return exec_plainly(options, "the working folder no longer exists; the command runs without the cache")
     if front.command.program in TRACERS:
         return exec_plainly(options, f"{os.fsdecode(front.command.program)} traces by itself; it runs unwatched")
+    return front
+
+
+def carry_out(front: Front, options: RunOptions) -> int:
+    """Replay or run the command; returns its status, or -signal. Raises what is in SCARCE before it has begun, only."""
     misses: list[Reason] = []
     status = replay_root(front, options, misses)
     if status is None:
@@ -47,12 +71,6 @@ def run(options: RunOptions) -> int:
         front.input.give_back()
         status = trace(front, options, misses)
         front.input.stop()
-    if status < 0:
-        from procache.tracer.signals import die_of
-
-        sys.stdout.flush()
-        die_of(-status)
-        return 128 - status
     return status
 
 
@@ -90,8 +108,11 @@ def replay_root(front: Front, options: RunOptions, misses: list[Reason]) -> int 
     except ReplayFailed as error:
         misses.append(reason("replay-failed", detail=str(error)))
         return None
-    front.journal_hit(record, status, run_flags(options))
-    if wants_summary(options):
-        summary({"hit": 1, "miss": 0, "uncacheable": 0}, time.time() - front.started, record.wall, record.nested)
-    front.tend_store(record)
+    try:
+        front.journal_hit(record, status, run_flags(options))
+        if wants_summary(options):
+            summary({"hit": 1, "miss": 0, "uncacheable": 0}, time.time() - front.started, record.wall, record.nested)
+        front.tend_store(record)
+    except SCARCE:
+        pass  # the command has its result; what is missing in journal and totals is not worth its status
     return status

@@ -66,6 +66,14 @@ def write_all(fd: int, data: bytes) -> None:
             _wait_for_room(fd)
 
 
+def complain(error: OSError) -> None:
+    """Say that recorded output could not be written, as its program would have."""
+    try:
+        os.write(2, f"procache: the output cannot be written: {error.strerror}\n".encode())
+    except OSError:
+        pass  # it was stderr
+
+
 def _wait_for_room(fd: int) -> None:
     import select
 

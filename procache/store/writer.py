@@ -16,6 +16,7 @@ import time
 
 from procache.model.record import Record
 from procache.store import blobs, files, hosts, journal, merging, records
+from procache.store.named import blobs_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -119,12 +120,17 @@ def _serve(reader: int, reporter: int, layout: Layout, journal_path: bytes, most
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP):
         signal.signal(number, signal.SIG_IGN)
     failures: dict[str, int] = {}
+    lost: set[bytes] = set()
     for kind, name, body in _messages(reader):
         try:
-            _carry_out(layout, journal_path, most, kind, name, body)
+            _carry_out(layout, journal_path, most, kind, name, body, lost)
         except OSError as error:
             text = error.strerror or str(error)
             failures[text] = failures.get(text, 0) + 1
+            if kind in (BLOB, STAGED):
+                lost.add(name)
+            if kind == STAGED:
+                files.drop(body)
     if failures:
         parts = ", ".join(f"{count} × {text}" for text, count in failures.items())
         os.write(reporter, f"not everything could be stored ({parts})".encode()[:4000])
@@ -148,9 +154,13 @@ def _messages(reader: int) -> Iterator[tuple[bytes, bytes, bytes]]:
             time.sleep(_REST)
 
 
-def _carry_out(layout: Layout, journal_path: bytes, most: int, kind: bytes, name: bytes, body: bytes) -> None:
+def _carry_out(
+    layout: Layout, journal_path: bytes, most: int, kind: bytes, name: bytes, body: bytes, lost: set[bytes]
+) -> None:
     if kind == RECORD:
-        add_record(layout, name, Record.unpack(body), body, most)
+        record = Record.unpack(body)
+        if not (lost and lost & blobs_of(record).keys()):  # a record names no blob that is not there
+            add_record(layout, name, record, body, most)
     elif kind == BLOB:
         blobs.put(layout, name, body)
     elif kind == STAGED:

@@ -9,6 +9,28 @@ debug = False
 _said = False
 
 
+#: What sys.unraisablehook was told of: threads that could not even begin. Where memory is that scarce, the hook has
+#: to be one that runs no Python.
+unraisable: list[sys.UnraisableHookArgs] = []
+
+
+def watch_threads() -> None:
+    """Keep faults of threads for ``report_threads``, instead of a traceback at any moment."""
+    sys.unraisablehook = unraisable.append
+
+
+def report_threads() -> None:
+    """Report what was kept."""
+    for args in unraisable[:1]:
+        if args.exc_value is not None:
+            report(args.exc_value)
+
+
+def said() -> bool:
+    """True when a fault was reported: one line is enough."""
+    return _said
+
+
 def report(error: BaseException) -> None:
     """One line on stderr for the first fault; with --debug a traceback for each."""
     global _said

@@ -367,7 +367,7 @@ class Loop:
     def _end(self, pid: int, status: int, usage: Usage | None) -> None:
         helped = self.helpers.pop(pid, None)
         if helped is not None:
-            return self._exit(helped[0], -signal.SIGPIPE if status else helped[1])
+            return self._helped(*helped, status)
         if pid in self.gathers:
             return self._gathered(self.gathers.pop(pid)[0], status)
         t = self.tracees.pop(pid, None)
@@ -390,6 +390,15 @@ class Loop:
         if t.ex is not self.execs.outside:
             self._release(t, code, usage)
         return None
+
+    def _helped(self, t: Tracee, status: int, ended: int) -> None:
+        """The output of a skipped program is written, or could not be (``Skip._deliver``)."""
+        if ended >> 8 == signal.SIGPIPE:
+            status = -signal.SIGPIPE
+        elif ended:
+            status = status or 1
+            self.processes.taint(t, "internal", detail="replay: the output could not be written")
+        self._exit(t, status)
 
     def _outlived(self) -> None:
         """The command has ended and others have not: for how long are they followed?"""

@@ -89,8 +89,12 @@ class Near:
         """Begin: the root was seized and waits for its start."""
         if not self.enabled:
             return
+        try:
+            _thread.start_new_thread(self._serve, ())
+        except RuntimeError:  # no thread is to be had: everybody stays where they are
+            self.enabled = False
+            return
         self._gather()
-        _thread.start_new_thread(self._serve, ())
 
     def _serve(self) -> None:
         while self.enabled:

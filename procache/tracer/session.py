@@ -13,7 +13,7 @@ from ptrace import PtraceError
 from ptrace.ctypes_libc import libc
 
 from procache import __version__
-from procache.errors import CommandError
+from procache.errors import SCARCE, CommandError
 from procache.events import run_event
 from procache.model.reasons import Reason
 from procache.model.tree import Tree
@@ -63,6 +63,7 @@ def trace(front: Front, options: RunOptions, misses: list[Reason]) -> int:
 
 def _trace(front: Front, options: RunOptions, misses: list[Reason], aside: Aside | None) -> int:
     faults.debug = options.debug
+    faults.watch_threads()
     run_id = journal.new_run_id(front.started)
     writer = Writer(front.layout, journal.path_of(front.layout, run_id), front.policy.max_variants)
     writer.event(journal.pack(run_event(run_id, __version__, front.command, front.started, run_flags(options))))
@@ -72,12 +73,17 @@ def _trace(front: Front, options: RunOptions, misses: list[Reason], aside: Aside
         follow_for_a_while(front, options, loop, execs, aside)
     try:
         status = follow(front, loop)
-    except (PtraceError, OSError) as error:
+    except (PtraceError, *SCARCE) as error:
         writer.finish()
+        signals.give_back()
         return exec_plainly(options, f"cannot trace here ({error}); the command runs without the cache")
     if loop.alone:
         os._exit(0)  # the status was reported, and the books are closed
-    close_books(front, options, execs, status)
+    try:
+        faults.report_threads()
+        close_books(front, options, execs, status)
+    except SCARCE as error:
+        faults.report(error)
     return status
 
 
@@ -100,7 +106,7 @@ def close_books(front: Front, options: RunOptions, execs: Execs, status: int) ->
     execs.writer.event(journal.pack({"t": "end", "ended": time.time(), "status": status, "counts": execs.counts}))
     memofile.append(front.layout, front.world.memo)
     complaint = execs.writer.finish()
-    if complaint and not options.quiet:
+    if complaint and not options.quiet and not faults.said():
         print(f"procache: {complaint}", file=sys.stderr)
     if execs.verify is not None:
         tell_of(execs.verify)

@@ -78,9 +78,12 @@ def pass_on(root: int, everybody: Callable[[], list[int]]) -> None:
     """From now on pass on signals sent to procache alone.
 
     SIGTERM goes to the command ``root``, as a supervisor means it; what a terminal sends to a whole group
-    (SIGINT, SIGQUIT, SIGHUP) to ``everybody``.
+    (SIGINT, SIGQUIT, SIGHUP) to ``everybody``. Where no thread is to be had, nothing is passed on.
     """
-    _thread.start_new_thread(_serve, (root, everybody))
+    try:
+        _thread.start_new_thread(_serve, (root, everybody))
+    except RuntimeError:
+        pass
 
 
 def _serve(root: int, everybody: Callable[[], list[int]]) -> None:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from procache.tracer.tracee import Tracee
 
 BROKEN_PIPE = 13
+#: Taints what contains a skipped program whose output could not be written: it is not to be recorded so.
+OUTPUT_LOST = reason("internal", detail="replay: the output could not be written")
 
 
 class Skip:
@@ -71,6 +73,8 @@ class Skip:
             finally:
                 self._names_changed(record)
             self._deliver(record, blob, shared)
+            if self.status != record.status and self.status > 0:
+                self.tree.taint(t.ex, OUTPUT_LOST)
             return True
         except (ReplayFailed, OSError) as error:
             self.failure = str(error)
@@ -164,7 +168,7 @@ class Skip:
             try:
                 self._write(record, blob, shared)
             finally:
-                os._exit(1 if self.status == -BROKEN_PIPE else 0)
+                os._exit(BROKEN_PIPE if self.status == -BROKEN_PIPE else self.status != record.status)
 
     def _write(self, record: Record, blob: int, shared: dict[int, int]) -> None:
         for fd, data in out.pieces(record, blob):
@@ -173,5 +177,7 @@ class Skip:
             except BrokenPipeError:
                 self.status = -BROKEN_PIPE
                 return
-            except OSError:
-                return  # the program would have met the same error, and its exit status is the recorded one
+            except OSError as error:  # the program would have met it too, and said so
+                out.complain(error)
+                self.status = record.status or 1
+                return

@@ -1,0 +1,131 @@
+"""kill -9: of procache or of everything, at random moments and at each call that touches the store.
+
+Afterwards nothing that it started is alive, the store is in order, and the next run is right: in the work folder as it
+was left, and in a fresh one. Where only the writer was killed, the run itself is as a native one.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from . import check
+from .bench import Bench
+from .faults import SCENES, Expected, begin, count, located, prepare, shortened
+from .place import PROCACHE, Place, differences, ended
+from .trap import Trap
+
+MOMENTS = 300
+VERSIONS = 3
+LITTER = b".procache-"
+
+
+class AtCall(NamedTuple):
+    """A kill at a call of a scene."""
+
+    scene: str
+    known: int | None
+    version: int
+    trap: Trap
+
+    def __str__(self) -> str:
+        return f"{self.scene}: {self.trap}"
+
+
+class AtMoment(NamedTuple):
+    """A kill after a part of the time that a run takes. ``tree``: of all processes, not only the first."""
+
+    number: int
+    part: float
+    tree: bool
+    version: int
+
+    def __str__(self) -> str:
+        return f"moment {self.number}: {'all' if self.tree else 'procache'} after {self.part:.3f} of a run"
+
+
+def torture(bench: Bench, whole: bool) -> None:
+    """See the module."""
+    expected = Expected(bench.place("native"))
+    calls = list(at_calls(bench, whole))
+    bench.random.shuffle(calls)
+    bench.each(calls, lambda place, trial: at_call(bench, place, expected, trial), prepare)
+    moments = [
+        AtMoment(number, bench.random.random() * 1.1, bool(number % 2), number % VERSIONS)
+        for number in range(MOMENTS if whole else 6)
+    ]
+    bench.each(moments, lambda place, trial: at_moment(bench, place, expected, trial), measure)
+
+
+def at_calls(bench: Bench, whole: bool) -> Iterator[AtCall]:
+    """Each call that a scene makes in the store (and where outputs are replayed, in the work folder too)."""
+    for scene in SCENES:
+        place = bench.place(f"count-{scene[0]}")
+        prepare(place)
+        under = (Path("store"),) if scene[0] == "cold" else (Path("store"), Path("work"))
+        calls = sum(count(place, scene, Trap(under=under)).values())
+        bench.count(f"{scene[0]}: calls", calls)
+        for point in range(1, calls + 1) if whole else bench.random.sample(range(1, calls + 1), 3):
+            how = "kill" if (point + bench.seed) % 2 else "killall"
+            yield AtCall(*scene, Trap("all", under, point, point, how))
+
+
+def at_call(bench: Bench, place: Place, expected: Expected, trial: AtCall) -> None:
+    """One kill at a call."""
+    begin(place, trial.known, trial.version)
+    seen = place.run(located(place, trial.trap))
+    met = place.met()
+    bench.count(f"{trial.scene}: killed at a call", bool(met.done))
+    wrong = []
+    if seen.status != -signal.SIGKILL:
+        bench.count("of these, kills of the writer or a helper alone", bool(met.done))
+        wrong += differences(expected.seen[trial.version], seen)
+    wrong += aftermath(bench, place, expected, trial.version)
+    bench.promise(not wrong, f"{trial} ({met.last.replace(str(place.root), '')}): {shortened(wrong)}")
+
+
+def measure(place: Place) -> None:
+    """How long a run takes (kept in a file of the place), with a store that then knows the first version."""
+    place.fresh(0)
+    start = time.monotonic()
+    place.run()
+    (place.root / "seconds").write_text(str(time.monotonic() - start))
+
+
+def at_moment(bench: Bench, place: Place, expected: Expected, trial: AtMoment) -> None:
+    """One kill at a moment. The store stays as it is from trial to trial."""
+    place.fresh(trial.version)
+    process = place.start([*PROCACHE, "run", "--", "sh", "job"])
+    time.sleep(trial.part * float((place.root / "seconds").read_text()))
+    killed = process.poll() is None
+    if killed and trial.tree:
+        os.killpg(process.pid, signal.SIGKILL)
+    elif killed:
+        process.kill()
+    process.communicate(timeout=60)
+    bench.count(f"killed at a moment, {'all processes' if trial.tree else 'procache alone'}", killed)
+    wrong = [] if ended(process.pid) else ["something is still alive"]
+    wrong += aftermath(bench, place, expected, trial.version)
+    if bench.random.random() < 0.3:  # or soon everything is a hit
+        place.put_store(None)
+    bench.promise(not wrong, f"{trial}: {shortened(wrong)}")
+
+
+def aftermath(bench: Bench, place: Place, expected: Expected, version: int) -> list[str]:
+    """What is wrong after a kill; counts what it left behind."""
+    wrong = [] if ended(place.last) else ["something is still alive"]
+    store = check.look(place.store)
+    bench.count("temporaries left in the store", len(store.temporaries))
+    wrong += store.faults
+    litter = [path for path in place.work.rglob("*") if os.fsencode(path.name).startswith(LITTER)]
+    bench.count("temporaries of a replay left in the work folder", len(litter))
+    for path in litter:
+        path.unlink()
+    wrong += [f"next, as it was left: {line}" for line in differences(expected.seen[version], place.run())]
+    place.fresh(version)
+    wrong += [f"next: {line}" for line in differences(expected.seen[version], place.run())]
+    return wrong
