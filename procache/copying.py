@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 TYPE_CHECKING = False
@@ -20,6 +21,25 @@ def copy(source: int, target: int) -> None:
     for start, end in _filled(source, st.st_size) if has_holes(st) else ((0, st.st_size),):
         _copy_part(source, target, start, end)
     os.ftruncate(target, st.st_size)
+
+
+def pour(source: int, target: int) -> None:
+    """Give an open file that others may know the content of another. Raises OSError.
+
+    It is not emptied first, so that what the two begin with is there at every moment (a program that appends); room
+    for what it grows by is taken first, so that a full file system leaves it as it was.
+    """
+    st, size = os.fstat(source), os.fstat(target).st_size
+    if has_holes(st):
+        os.ftruncate(target, 0)
+    elif st.st_size > size:
+        try:
+            os.posix_fallocate(target, size, st.st_size - size)
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
+                os.ftruncate(target, size)
+                raise
+    copy(source, target)
 
 
 def _copy_part(source: int, target: int, start: int, end: int) -> None:

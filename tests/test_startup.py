@@ -41,6 +41,7 @@ ALLOWED = {
     "procache.model.reasons",
     "procache.model.record",
     "procache.store",
+    "procache.replay.undo",
     "procache.store.blobs",
     "procache.store.hosts",
     "procache.store.layout",

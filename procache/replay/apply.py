@@ -2,7 +2,8 @@
 
 Everything that can fail is done beside the targets first (staging): content is copied out of the store
 and checked, owners and modes are set. Only then are names changed. Where staging fails nothing has
-changed, and the program runs for real.
+changed, and the program runs for real. So it does where changing names fails half way: then what was done is
+undone (``undo``).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from procache.store import locks
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procache.model.effects import Effect
+    from procache.replay.undo import Undo
     from procache.store.layout import Layout
     from procache.world.view import World
 
@@ -28,12 +30,14 @@ class ReplayFailed(Exception):
 class Staged:
     """Checked content: a file beside its target, to be renamed, or an open blob, to be poured into the target."""
 
-    __slots__ = ("effect", "temporary", "blob")
+    __slots__ = ("effect", "temporary", "blob", "fresh")
 
-    def __init__(self, effect: Effect, temporary: bytes = b"", blob: int = -1) -> None:
+    def __init__(self, effect: Effect, temporary: bytes = b"", blob: int = -1, *, fresh: bool = False) -> None:
         self.effect = effect
         self.temporary = temporary
         self.blob = blob
+        #: True where nothing is at the target
+        self.fresh = fresh
 
     def drop(self) -> None:
         """Leave nothing behind."""
@@ -61,6 +65,7 @@ class Replay:
         "touched_up",
         "linked",
         "tag",
+        "undo",
         "written",
         "using",
     )
@@ -77,6 +82,8 @@ class Replay:
         self.touched_up: list[Effect] = []
         self.linked: list[Effect] = []
         self.tag = b""
+        #: the way back from a commit of several steps
+        self.undo: Undo | None = None
         self.written = 0
         #: holds off the eviction of blobs while they are copied
         self.using = -1
@@ -147,7 +154,7 @@ class Replay:
                 self.written += 1
                 return
         temporary = self._temporary(path)
-        self.staged.append(Staged(effect, temporary))
+        self.staged.append(Staged(effect, temporary, fresh=isinstance(st, int)))
         self._copy(state, temporary)
         self.written += 1
         set_xattrs(temporary, effect[fx.XATTRS])
@@ -163,12 +170,15 @@ class Replay:
 
     def _temporary(self, path: bytes) -> bytes:
         """A new name beside ``path``, or in the nearest folder above it that is there already."""
-        if not self.tag:
-            self.tag = b".procache-%d-%s-" % (os.getpid(), os.urandom(4).hex().encode())
         folder = path.rpartition(b"/")[0] or b"/"
         while not os.path.isdir(folder):
             folder = folder.rpartition(b"/")[0] or b"/"
-        return folder + b"/" + self.tag + b"%d" % len(self.staged)
+        return folder + b"/" + self._tag() + b"%d" % len(self.staged)
+
+    def _tag(self) -> bytes:
+        if not self.tag:
+            self.tag = b".procache-%d-%s-" % (os.getpid(), os.urandom(4).hex().encode())
+        return self.tag
 
     def _checked_blob(self, state: State) -> int:
         """A descriptor of a blob that holds what its name says."""
@@ -206,28 +216,89 @@ class Replay:
     # -- putting in place ---------------------------------------------------------------------------------
 
     def commit(self) -> None:
-        """Change names, in an order in which each step finds what it needs. May raise OSError half way."""
+        """Change names, in an order in which each step finds what it needs. Raises OSError, with names as they were.
+
+        Where nothing that goes is in the way, it goes last: a kill in between loses nothing.
+        """
+        if len(self.staged) + len(self.made) + len(self.removed) + len(self.linked) > 1:
+            from procache.replay.undo import Undo  # one step is done or not
+
+            self.undo = Undo()
+        in_the_way = any(effect[fx.KIND] != fx.GONE for effect in self.removed)
         try:
-            for effect in sorted(self.removed, key=_path, reverse=True):
-                remove(effect[fx.PATH])
-            for effect in sorted(self.made, key=_path):
-                make(effect)
-            self.staged.reverse()
-            while self.staged:
-                place(self.staged.pop())  # what was written first comes first
-            for effect in self.linked:
-                link(effect)
-            for effect in sorted(self.made, key=_path, reverse=True):
-                if effect[fx.KIND] == fx.DIR:
-                    touch_up(effect)
-            for effect in sorted(self.touched_up, key=_path, reverse=True):
-                touch_up(effect)
-            if self.renew:
-                for effect in sorted(self.effects, key=_written_at):
-                    if effect[fx.KIND] == fx.FILE and effect[fx.SET_MTIME] is None:
-                        os.utime(effect[fx.PATH])
+            if in_the_way:
+                self._remove()
+            self._put()
+            if not in_the_way:
+                self._remove()
+            self._touch_up()
+            if self.undo is not None:
+                self.undo.forget()
+        except OSError:
+            if self.undo is not None:
+                self.undo.back()
+            raise
         finally:
             self.abandon()
+
+    def _remove(self) -> None:
+        going = {effect[fx.PATH] for effect in self.removed}
+        for path in sorted(going, reverse=True):
+            folder = path.rpartition(b"/")[0]
+            while folder in going:  # what is kept must not be in a folder that goes
+                folder = folder.rpartition(b"/")[0]
+            self._go(path, folder)
+
+    def _go(self, path: bytes, folder: bytes) -> None:
+        """Remove a name; ``folder`` is where what it names can be kept until all is done."""
+        if self.undo is None:
+            remove(path)
+        else:
+            self.undo.remove(path, folder + b"/" + self._tag())
+
+    def _made(self, path: bytes) -> None:
+        """Note that a name was made where none was."""
+        if self.undo is not None:
+            self.undo.made(path)
+
+    def _put(self) -> None:
+        for effect in sorted(self.made, key=_path):
+            make(effect)
+            self._made(effect[fx.PATH])
+        self.staged.reverse()
+        while self.staged:
+            staged = self.staged[-1]  # what was written first comes first
+            path = staged.effect[fx.PATH]
+            if self.undo is not None and staged.temporary and not staged.fresh:
+                self.undo.keep(path, path.rpartition(b"/")[0] + b"/" + self._tag())
+            place(staged)
+            if staged.fresh:
+                self._made(path)
+            self.staged.pop()
+        for effect in self.linked:
+            self._link(effect)
+
+    def _link(self, effect: Effect) -> None:
+        """Make a path another name of the file that an effect names."""
+        path, source = effect[fx.PATH], effect[fx.STATE]
+        assert isinstance(source, bytes)
+        if os.path.lexists(path):
+            if os.path.samestat(os.lstat(path), os.lstat(source)):
+                return
+            self._go(path, path.rpartition(b"/")[0])
+        os.link(source, path, follow_symlinks=False)
+        self._made(path)
+
+    def _touch_up(self) -> None:
+        for effect in sorted(self.made, key=_path, reverse=True):
+            if effect[fx.KIND] == fx.DIR:
+                touch_up(effect)
+        for effect in sorted(self.touched_up, key=_path, reverse=True):
+            touch_up(effect)
+        if self.renew:
+            for effect in sorted(self.effects, key=_written_at):
+                if effect[fx.KIND] == fx.FILE and effect[fx.SET_MTIME] is None:
+                    os.utime(effect[fx.PATH])
 
 
 def _written_at(effect: Effect) -> int:
@@ -281,7 +352,8 @@ def make(effect: Effect) -> None:
         os.symlink(state, path)
         set_mtime(path, effect[fx.SET_MTIME])
     elif kind == fx.DIR:
-        os.mkdir(path, 0o700)
+        assert isinstance(state, tuple)
+        os.mkdir(path, stat.S_IMODE(state[MODE]) | 0o700)
     else:
         os.mkfifo(path, 0o600)
         touch_up(effect)
@@ -295,24 +367,13 @@ def place(staged: Staged) -> None:
         return
     from procache import copying  # few outputs are written in place
 
-    poured = os.open(target, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW)
+    poured = os.open(target, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
-        copying.copy(staged.blob, poured)
+        copying.pour(staged.blob, poured)
     finally:
         os.close(poured)
         staged.drop()
     touch_up(staged.effect)
-
-
-def link(effect: Effect) -> None:
-    """Make a path another name of the file that an effect names."""
-    path, source = effect[fx.PATH], effect[fx.STATE]
-    assert isinstance(source, bytes)
-    if os.path.lexists(path):
-        if os.path.samestat(os.lstat(path), os.lstat(source)):
-            return
-        os.unlink(path)
-    os.link(source, path, follow_symlinks=False)
 
 
 def touch_up(effect: Effect) -> None:
