@@ -9,11 +9,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import concurrency, faults, kills
+from . import concurrency, damage, faults, kills
 from .bench import Bench
 from .trap import build
 
-TORTURES = {"concurrency": concurrency.torture, "kills": kills.torture, "faults": faults.torture}
+TORTURES = {
+    "concurrency": concurrency.torture,
+    "kills": kills.torture,
+    "faults": faults.torture,
+    "damage": damage.torture,
+}
 
 
 def main() -> int:
