@@ -42,7 +42,12 @@ def exec_plainly(options: RunOptions, why: str) -> NoReturn:
     exe = find_program(options.command[0], search_path(env))
     for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
         _signal.signal(number, _signal.SIG_DFL)
-    os.execve(exe, options.command, as_mapping(env))
+    try:
+        os.execve(exe, options.command, as_mapping(env))
+    except OSError as error:
+        if error.errno != 8:  # ENOEXEC: a script without #!
+            raise
+        os.execve(b"/bin/sh", [b"/bin/sh", exe, *options.command[1:]], as_mapping(env))
 
 
 def surely_own_environment() -> tuple[bytes, ...]:
