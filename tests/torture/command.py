@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import concurrency, damage, faults, kills
+from . import baddays, concurrency, damage, eviction, faults, kills
 from .bench import Bench
 from .trap import build
 
@@ -18,6 +18,8 @@ TORTURES = {
     "kills": kills.torture,
     "faults": faults.torture,
     "damage": damage.torture,
+    "eviction": eviction.torture,
+    "baddays": baddays.torture,
 }
 
 

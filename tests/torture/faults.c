@@ -10,6 +10,7 @@
    TRAP_UNDER  folders, with colons, or beginnings of names that end with "-"; "any" counts every call from the first that names something below TRAP_STORE
    TRAP_STORE  a folder
    TRAP_FIRST, TRAP_LAST   the calls (from 1) at which it acts
+   TRAP_CLOCK  seconds by which the clock goes wrong
    TRAP_DO     an errno's number; "short" for half a write; "kill" for SIGKILL to the caller, "killall" for its
                process group */
 
@@ -28,6 +29,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { KINDS = 32 };
@@ -43,7 +45,7 @@ struct state {
 
 static struct state *state;
 static char kinds[512], under[4096], store[2048];
-static long first, last;
+static long first, last, wrong;
 static int number, awake; /* the errno to give; whether everything counts now */
 static enum { FAIL, SHORT, KILL, KILL_ALL } action;
 
@@ -64,8 +66,12 @@ __attribute__((constructor)) static void set_up(void) {
     copy_out("TRAP_STORE", store, sizeof store);
     copy_out("TRAP_FIRST", text, sizeof text);
     first = atol(text);
+    snprintf(text, sizeof text, "0");
     copy_out("TRAP_LAST", text, sizeof text);
     last = atol(text);
+    snprintf(text, sizeof text, "0");
+    copy_out("TRAP_CLOCK", text, sizeof text);
+    wrong = atol(text);
     copy_out("TRAP_DO", text, sizeof text);
     number = atoi(text);
     action = number ? FAIL : !strcmp(text, "short") ? SHORT : !strcmp(text, "kill") ? KILL : KILL_ALL;
@@ -254,6 +260,14 @@ int pipe(int fds[2]) {
 pid_t fork(void) {
     REAL(fork);
     return met("fork", NULL) == 1 ? -1 : real();
+}
+
+int clock_gettime(clockid_t which, struct timespec *now) {
+    REAL(clock_gettime);
+    int failed = real(which, now);
+    if (!failed && (which == CLOCK_REALTIME || which == CLOCK_REALTIME_COARSE))
+        now->tv_sec += wrong;
+    return failed;
 }
 
 int close(int fd) {

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,6 +64,11 @@ class Place:
             "PROCACHE_DIR": str(self.store),
         }
 
+    def use(self, store: Path) -> None:
+        """Have another store, that others may use too."""
+        self.store = store
+        self.env["PROCACHE_DIR"] = str(store)
+
     def fresh(self, version: int) -> None:
         """The work folder as it is before any run, with one version of the input."""
         shutil.rmtree(self.work, ignore_errors=True)
@@ -87,12 +92,28 @@ class Place:
 
     def native(self) -> Seen:
         """Run the job by itself."""
-        return self._finish(self.start(["sh", "job"]))
+        return self.finish(self.start(["sh", "job"]))
 
-    def run(self, trap: Trap | None = None, options: Sequence[str] = ()) -> Seen:
-        """Run the job under procache, in a trap maybe (then ``met`` tells what became of it)."""
+    def run(
+        self, trap: Trap | None = None, *, options: Sequence[str] = (), around: Iterable[str] = (), clock: float = 0
+    ) -> Seen:
+        """Run the job under procache: in a trap maybe (then ``met`` tells what became of it), below the command
+        ``around``, with a clock that goes wrong by so many seconds.
+        """
         extra = {} if trap is None else trap.environment(self.library, self.state, self.store)
-        return self._finish(self.start([*PROCACHE, "run", *options, "--", "sh", "job"], extra))
+        if clock:
+            extra = Trap().environment(self.library, self.state, self.store) | {"TRAP_CLOCK": str(clock)}
+        return self.finish(self.begin(around, options, extra))
+
+    def begin(
+        self, around: Iterable[str] = (), options: Sequence[str] = (), extra: dict[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
+        """Start the job under procache; ``finish`` waits for its end."""
+        return self.start([*around, *PROCACHE, "run", *options, "--", "sh", "job"], extra)
+
+    def command(self, argv: Sequence[str]) -> Seen:
+        """Run any command under procache."""
+        return self.finish(self.start([*PROCACHE, "run", "-q", "--", *argv]))
 
     def met(self) -> Met:
         """What became of the last trap."""
@@ -113,7 +134,8 @@ class Place:
         self.last = process.pid
         return process
 
-    def _finish(self, process: subprocess.Popen[bytes]) -> Seen:
+    def finish(self, process: subprocess.Popen[bytes]) -> Seen:
+        """What a command that was started showed, at its end."""
         try:
             out, err = process.communicate(timeout=PATIENCE)
         except subprocess.TimeoutExpired:
