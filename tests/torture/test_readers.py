@@ -34,7 +34,6 @@ values = st.recursive(
     plain, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=4)
 )
 fields = (
-    "t",
     "id",
     "parent",
     "argv",
@@ -49,7 +48,7 @@ fields = (
     "counts",
 )
 events = st.dictionaries(st.sampled_from(fields) | st.text(max_size=5), values, max_size=8).flatmap(
-    lambda event: st.sampled_from(["run", "exec", "end", "new"]).map(lambda kind: {"t": kind, **event, "t": kind})
+    lambda event: st.sampled_from(["run", "exec", "end", "new"]).map(lambda kind: {"t": kind, **event})
 )
 
 
