@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from procache import digests
-from procache.model.record import Record
+from procache.model.record import Damaged, Record
 from procache.store import blobs, records
 from procache.store.layout import Layout
 from procache.store.named import blobs_of
 
 
 class Store(NamedTuple):
-    """What a store holds: the variants of each record file, blobs, files in tmp; and what is wrong with it."""
+    """What a store holds: the records of each record file, blobs, files in tmp; and what is wrong with it."""
 
     variants: dict[str, int]
     blobs: int
@@ -29,25 +29,36 @@ def look(folder: Path) -> Store:
     stored = set()
     for digest, path in blobs.names(layout):
         stored.add(digest)
-        if not holds(layout, digest, path):
-            faults.append(f"blob {os.fsdecode(path)} has another content")
+        if not holds(layout, digest):
+            faults.append(f"blob {os.path.basename(os.fsdecode(path))} has another content")
     variants: dict[str, int] = {}
     for file in below(layout.records):
-        data = file.read_bytes()
-        found = list(records.frames(data))
+        try:
+            found = packed_records(file)
+        except Damaged as error:
+            faults.append(f"record file {file.name} is damaged: {error}")
+            continue
         variants[file.name] = len(found)
-        if len(records.MAGIC) + sum(len(records.frame(*each)) for each in found) != len(data):
-            faults.append(f"record file {file.name} is damaged")
-        for _, packed in found:
+        for packed in found:
             lacking = blobs_of(Record.unpack(packed)).keys() - stored
             faults += [f"record file {file.name} names the blob {name.hex()}, which is not there" for name in lacking]
     return Store(variants, len(stored), [path.name for path in below(layout.tmp)], faults)
 
 
-def holds(layout: Layout, digest: bytes, path: bytes) -> bool:
-    """True when a blob is what its name says."""
+def packed_records(path: Path) -> list[bytes]:
+    """All records of a record file. Raises Damaged where one of them, or the file itself, is."""
+    with records.RecordFile(os.open(path, os.O_RDONLY), path.name[:1].encode()) as file:
+        found = [file.packed(place) for place in range(file.count)]
+        if None in found or file.places[-1] != file.st.st_size:
+            raise Damaged(f"{found.count(None)} of {len(found)} records")
+    return [packed for packed in found if packed is not None]
+
+
+def holds(layout: Layout, digest: bytes) -> bool:
+    """True when a blob is what its name says, found without the code that would set it aside."""
+    path = blobs.path_of(layout, digest)
     with open(path, "rb") as file:
-        return digests.of_bytes(file.read()) == digest
+        return digests.fits(digest, file.read())
 
 
 def below(folder: bytes) -> list[Path]:

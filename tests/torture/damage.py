@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from procache import digests
-from procache.model.record import Record
 from procache.store import blobs, records
 from procache.store.layout import Layout
 
@@ -46,8 +45,11 @@ def torture(bench: Bench, whole: bool) -> None:
     """See the module."""
     place = bench.place("readers")
     prepare(place)
+    place.put_store(place.root / "known-0")
+    place.fresh(1)
+    place.run()
     step = 1 if whole else 37
-    of_record_files(bench, Layout(os.fsencode(place.root / "known-0")), step)
+    of_record_files(bench, Layout(os.fsencode(place.store)), step)
     of_blobs(bench, Layout(os.fsencode(place.root / "blobs")), step)
     expected = Expected(bench.place("native"))
     trials = [
@@ -66,18 +68,31 @@ def damages(data: bytes, step: int) -> Iterator[tuple[str, bytes]]:
 
 
 def of_record_files(bench: Bench, layout: Layout, step: int) -> None:
-    """Record files: the largest, and one that holds two variants. What is read of one was stored in it."""
+    """The smallest and the largest record file, which has two records. What is read of one was stored in it."""
     paths = sorted(check.below(layout.records), key=lambda path: path.stat().st_size)
     for path in (paths[0], paths[-1]):
-        whole = path.read_bytes()
-        stored = [packed for _, packed in records.frames(whole)]
+        whole, stored = path.read_bytes(), check.packed_records(path)
+        key = digests.parsed(path.name.encode())
         for what, data in damages(whole, step):
+            path.write_bytes(data)
+            believed = read(layout, key or b"")
             bench.count("record files damaged, in the reader")
-            found = [packed for _, packed in records.frames(data)]
-            for packed in found:
-                Record.unpack(packed)
-            bench.promise(all(packed in stored for packed in found), f"record file, {what}: believed")
-            bench.count("of these, still giving a record, which is the stored one", len(found) > 0)
+            bench.count("of these, with a record that is still whole", len(believed) > 0)
+            bench.promise(all(packed in stored for packed in believed), f"{path.name}, {what}: believed")
+            bench.promise(len(believed) < len(stored) or data == whole, f"{path.name}, {what}: all is believed")
+            bench.count("of these, set aside at once", not path.exists())
+        path.write_bytes(whole)
+
+
+def read(layout: Layout, key: bytes) -> list[bytes]:
+    """The records of a key that check, packed; each of them is unpacked, too."""
+    found: list[bytes] = []
+    file = records.find(layout, key)
+    if file is not None:
+        with file:
+            found = [packed for place in range(file.count) if (packed := file.packed(place)) is not None]
+            assert len([place for place in range(file.count) if file.record(place) is not None]) == len(found)
+    return found
 
 
 def of_blobs(bench: Bench, layout: Layout, step: int) -> None:
@@ -88,7 +103,6 @@ def of_blobs(bench: Bench, layout: Layout, step: int) -> None:
         blobs.put(layout, digest, content)
         path = next(Path(os.fsdecode(path)) for found, path in blobs.names(layout) if found == digest)
         stored = path.read_bytes()
-        bench.promise((len(stored) < len(content)) == (name == "compressed"), f"the blob is not {name}")
         for what, data in damages(stored, step):
             bench.count(f"{name} blobs damaged, in the readers")
             for reader in (copied, opened):
