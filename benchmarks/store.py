@@ -146,7 +146,7 @@ class Bench:
             old = records.RecordFile(fd, key[:1])
         if old is not None:
             old.close()
-            files.place(staged, self.layout.record(key))
+            files.place(self.layout, staged, self.layout.record(key))
 
 
 def run(path: Path | None, machine: dict[str, str | int | float]) -> int:

@@ -15,6 +15,7 @@ usage: procache run [options] -- COMMAND [ARG…]     run a command, skipping wh
        procache gc [--max-size S] [--older-than A]  delete what was not used for longest (done by itself after runs)
        procache pin RUN | pin --list | unpin RUN    keep what a run has stored
        procache config show [--origin]              what is set, and where
+       procache store migrate                       carry a store of an older format over
        procache --help | --version
 
 options of run:
@@ -32,7 +33,7 @@ options of run:
 
 Every verb but run takes --json and --cache-dir; see procache VERB --help.
 """
-VERBS = ("explain", "check", "log", "show", "stats", "clear", "config", "gc", "pin", "unpin")
+VERBS = ("explain", "check", "log", "show", "stats", "clear", "config", "gc", "pin", "unpin", "store")
 FLAGS = {
     "--refresh": "refresh",
     "--no-store": "no_store",

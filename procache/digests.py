@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 #: Files up to this many bytes are read in one piece.
 ONE_READ = 1 << 20
+NO_END = 1 << 62
 
 
 class Algorithm:
@@ -60,11 +61,45 @@ class Algorithm:
                 return self.letter + self.whole(data)
             data += rest
         state = self.start(data)
+        st = os.fstat(fd)
         offset = len(data)
-        while chunk := os.pread(fd, ONE_READ, offset):
-            state.update(chunk)
-            offset += len(chunk)
+        if st.st_blocks * 512 < st.st_size:
+            _update_sparse(state, fd, offset, st.st_size)
+            offset = max(offset, st.st_size)
+        _update(state, fd, offset, NO_END)  # files of proc(5) do not tell their size
         return self.letter + state.digest()
+
+
+def _update(state: State, fd: int, offset: int, end: int) -> None:
+    """Take what a file holds from ``offset`` to ``end`` into a digest."""
+    while offset < end and (chunk := os.pread(fd, min(ONE_READ, end - offset), offset)):
+        state.update(chunk)
+        offset += len(chunk)
+
+
+def _update_sparse(state: State, fd: int, offset: int, end: int) -> None:
+    """The same of a file with holes, which are not read (lseek(2)): by a descriptor of our own, whose offset moves."""
+    own = os.open(b"/proc/self/fd/%d" % fd, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        while offset < end:
+            try:
+                start = min(end, os.lseek(own, offset, os.SEEK_DATA))
+                stop = os.lseek(own, start, os.SEEK_HOLE) if start < end else end
+            except OSError:  # ENXIO: a hole up to the end
+                start = stop = end
+            _update_zeros(state, start - offset)
+            _update(state, own, start, min(stop, end))
+            offset = stop
+    finally:
+        os.close(own)
+
+
+def _update_zeros(state: State, count: int) -> None:
+    zeros = bytes(min(count, ONE_READ))
+    while count >= ONE_READ:
+        state.update(zeros)
+        count -= ONE_READ
+    state.update(zeros[:count])
 
 
 XXH3 = Algorithm("xxh3", b"x", 128, xxh3_128, xxh3_128_digest)

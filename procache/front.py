@@ -193,11 +193,11 @@ class Front:
             return record.status or 1
         return record.status
 
-    def journal_hit(self, record: Record, status: int, options: dict[str, bool]) -> None:
-        """Write the journal of a run that was one hit; a failure is not the command's."""
+    def journal_hit(self, record: Record, status: int, options: dict[str, bool]) -> str:
+        """Write the journal of a run that was one hit; "", or why that failed, which is no failure of the command."""
         from procache.events import execution_event, run_event
 
-        now = time.time()
+        now = max(time.time(), self.started)
         run_id = journal.new_run_id(self.started)
         usage = (record.utime, record.stime, record.maxrss)
         events = (
@@ -209,9 +209,10 @@ class Front:
         )
         try:
             journal.write(journal.path_of(self.layout, run_id), b"".join(map(journal.pack, events)))
-        except OSError:
-            pass
+        except OSError as error:
+            return error.strerror or str(error)
         memofile.append(self.layout, self.world.memo)
+        return ""
 
     def tend_store(self, record: Record) -> None:
         """After a hit: count it, say what was used, and see to the store if that is due."""

@@ -109,8 +109,10 @@ def replay_root(front: Front, options: RunOptions, misses: list[Reason]) -> int 
         misses.append(reason("replay-failed", detail=str(error)))
         return None
     try:
-        front.journal_hit(record, status, run_flags(options))
+        complaint = front.journal_hit(record, status, run_flags(options))
         if wants_summary(options):
+            if complaint:
+                print(f"procache: the cache folder was not written to: {complaint}", file=sys.stderr)
             summary({"hit": 1, "miss": 0, "uncacheable": 0}, time.time() - front.started, record.wall, record.nested)
         front.tend_store(record)
     except SCARCE:

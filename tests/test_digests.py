@@ -50,6 +50,36 @@ def test_a_file_has_the_digest_of_its_bytes(name: str, tmp_path: Path, size: int
     assert running.digest() == digest
 
 
+@pytest.mark.parametrize(
+    "filled",
+    [
+        [],
+        [(0, 5)],
+        [(3 << 20, 10)],
+        [((9 << 20) - 3, 3)],
+        [(0, 3 << 20), (5 << 20, 1 << 20), (8 << 20, 7)],
+        [(2 << 20, 4096), (2 << 21, 5000)],
+    ],
+)
+def test_holes_are_zeros_for_a_digest(name: str, tmp_path: Path, filled: list[tuple[int, int]]) -> None:
+    content = bytearray(9 << 20)
+    with (tmp_path / "f").open("w+b") as file:
+        file.truncate(len(content))
+        for start, size in filled:
+            content[start : start + size] = os.urandom(size)
+            os.pwrite(file.fileno(), content[start : start + size], start)
+        assert digests.of_descriptor(file.fileno()) == digests.of_bytes(bytes(content))
+        assert file.tell() == 0
+
+
+def test_a_file_that_does_not_tell_its_size_is_read_to_its_end(tmp_path: Path) -> None:
+    with open("/proc/kallsyms", "rb") as file:
+        content = file.read()
+        if len(content) <= 2 * digests.ONE_READ:
+            pytest.skip("a short list of kernel symbols")
+        assert digests.of_descriptor(file.fileno()) == digests.of_bytes(content)
+
+
 def test_those_of_the_other_algorithm_are_checked_all_the_same(name: str) -> None:
     digest = digests.of_bytes(b"content")
     for other in digests.NAMES:

@@ -38,6 +38,7 @@ THIRD_PARTIES = {
     "structlog": {"procache.tracer.tracelog"},
     "xxhash": {"procache.digests"},
     "msgpack": {"procache.model.record", "procache.model.traits", "procache.store", "procache.report"},
+    "backports": {"procache.store.zstd"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

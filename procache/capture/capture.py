@@ -29,7 +29,7 @@ from procache.model.pathrules import IGNORED, TAINTING
 from procache.model.reasons import reason
 from procache.model.record import Record
 from procache.model.tree import before
-from procache.store.files import temporary
+from procache.store.files import drop, temporary, write_new
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,6 +54,10 @@ class Unrecordable(Exception):
         self.why = why
 
 
+class NotStaged(Exception):
+    """Raised when content could not be laid aside for the writer; says why."""
+
+
 class Capture:
     """Makes records. ``writer`` None means that nothing is stored (--no-store)."""
 
@@ -76,8 +80,11 @@ class Capture:
         except ChangedWhileReading:
             self.tree.taint(ex, reason("changed-outside", path=b"an output"))
             return None
-        except OSError as error:
+        except NotStaged as error:
             self.tree.taint(ex, reason("store", detail=str(error)))
+            return None
+        except OSError as error:
+            self.tree.taint(ex, reason("unreadable", detail=str(error)))
             return None
         made = Record(
             ex.command.fields(),
@@ -246,13 +253,15 @@ class Capture:
         staged = temporary(self.layout)
         source = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
-            copied = copy_out(source, staged)
+            copied, shared = copy_out(source, staged)
+        except OSError as error:
+            raise NotStaged(error.strerror) from error
         finally:
             os.close(source)
         if copied != digest:
-            os.unlink(staged)
+            drop(staged)
             raise ChangedWhileReading
-        self.writer.put_staged(digest, staged)
+        self.writer.put_staged(digest, staged, shared=shared)
 
     def _folder(
         self, ex: Execution, path: bytes, touch: Touch, st: os.stat_result, xattrs: fx.Xattrs | None
@@ -285,7 +294,10 @@ class Capture:
                 self.writer.put_blob(digest, data)
             else:
                 staged = temporary(self.layout)
-                write_out(staged, data) if data is not None else copy_out(spool, staged)
+                try:
+                    write_new(staged, data) if data is not None else copy_out(spool, staged)
+                except OSError as error:
+                    raise NotStaged(error.strerror) from error
                 self.writer.put_staged(digest, staged)
         return segments, None, digest
 
@@ -349,19 +361,14 @@ def xattrs_of(path: bytes) -> fx.Xattrs:
     return tuple((os.fsencode(name), os.getxattr(path, name, follow_symlinks=False)) for name in names)
 
 
-def write_out(staged: bytes, data: bytes) -> None:
-    """Write a temporary file whole."""
-    with open(staged, "xb", buffering=0) as file:
-        view = memoryview(data)
-        while view:
-            view = view[file.write(view) or 0 :]
-
-
-def copy_out(source: int, staged: bytes) -> bytes:
-    """Copy an open file to a temporary; returns its digest."""
+def copy_out(source: int, staged: bytes) -> tuple[bytes, bool]:
+    """Copy an open file to a temporary; returns its digest, and whether the two share their extents. Raises OSError."""
     target = os.open(staged, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        copying.copy(source, target)
-        return digests.of_descriptor(target)
+        shared = copying.copy(source, target)
+        return digests.of_descriptor(target), shared
+    except OSError:
+        drop(staged)
+        raise
     finally:
         os.close(target)

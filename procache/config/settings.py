@@ -191,6 +191,8 @@ SETTINGS = {
         Setting("verify_remember", FLAG, "never skip again what gave another result when it was verified"),
         Setting("max_variants", COUNT, "how many results of one command are kept, each for other inputs"),
         Setting("digest", _one_of(*digests.NAMES), "the algorithm by which content and commands are told apart"),
+        Setting("compression", _one_of("auto", "none"), "whether stored content is compressed where that pays"),
+        Setting("fsync", _one_of("none", "data", "full"), "what of the store is to outlive a power failure"),
         Setting("already_done", _one_of("run", "hit"), "whether work whose results are in place is run again"),
         Setting("max_size", SIZE, "what the store may grow to; beyond it, what was not used for longest goes"),
         Setting("max_age", AGE, "what was not used for so long goes"),
@@ -219,6 +221,8 @@ def built_in() -> dict[str, object]:
         "verify_remember": plain.verify_remember,
         "max_variants": plain.max_variants,
         "digest": plain.digest,
+        "compression": plain.compression,
+        "fsync": plain.fsync,
         "already_done": "hit" if plain.resume else "run",
         "max_size": "20G",
         "max_age": units.NONE,
@@ -255,6 +259,8 @@ def policy_of(values: dict[str, object]) -> Policy:
     made.verify_remember = bool(values["verify_remember"])
     made.max_variants = int(values["max_variants"])  # type: ignore[call-overload]
     made.digest = str(values["digest"])
+    made.compression = str(values["compression"])
+    made.fsync = str(values["fsync"])
     made.resume = values["already_done"] == "hit"
     made.max_size = int(_limited(units.parse_size, values["max_size"]))
     made.max_age = _limited(units.parse_age, values["max_age"])

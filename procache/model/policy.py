@@ -90,6 +90,7 @@ class Policy:
     ``pipe_patience`` is how many seconds without a byte such a pipe is waited
     for whose writers do not seem to work, and ``pipe_most`` the size (bytes) of the largest such input.
     ``max_size`` (bytes), ``max_age`` and ``max_journal_age`` (seconds) bound the store; 0 is no bound.
+    ``compression`` and ``fsync``: how the store is written (``store.layout``).
     """
 
     __slots__ = (
@@ -119,6 +120,8 @@ class Policy:
         "max_size",
         "max_age",
         "max_journal_age",
+        "compression",
+        "fsync",
     )
 
     def __init__(self) -> None:
@@ -146,6 +149,8 @@ class Policy:
         self.max_size = 20 << 30
         self.max_age = 0.0
         self.max_journal_age = 90 * 86400.0
+        self.compression = "auto"
+        self.fsync = "none"
 
     @property
     def ignored_env(self) -> frozenset[bytes]:

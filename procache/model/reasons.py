@@ -58,7 +58,7 @@ TAINTS = {
     "file-handle": "it opens files by handle",
     "unknown-syscall": "it makes a system call that procache does not know ({detail})",
     "foreign-architecture": "it makes system calls of another architecture ({detail})",
-    "unreadable": "its memory or its descriptors cannot be read ({detail})",
+    "unreadable": "its memory, its descriptors or its outputs cannot be read ({detail})",
     "setuid": "{path} runs with another user's or group's rights",
     "signal": "it ended by signal {detail}",
     "changed-outside": "{path} was changed by something else while it ran",

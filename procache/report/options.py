@@ -22,6 +22,7 @@ ABOUT = {
     "gc": "Delete what was not used for longest. Without options: as the settings max_size and max_age say.",
     "pin": "Keep what a run has stored from being deleted by gc; --list names the runs that are kept.",
     "unpin": "Keep what a run has stored no longer.",
+    "store": "Carry a store of an older format over into the present one.",
 }
 USAGE = {
     "explain": "procache explain [--all] [--json] [--resume] [--strict] [--config F] [--cache-dir D] [RUN | -- CMD...]",
@@ -106,6 +107,8 @@ def _parser(verb: str) -> Parser:
     if verb == "config":
         add("what", metavar="show", choices=["show"], help="show every setting and its value")
         add("--origin", action="store_true", help="also say where each value comes from")
+    if verb == "store":
+        add("what", metavar="migrate", choices=["migrate"], help="carry over what is readable; then the old one goes")
     if verb in ("explain", "check", "config"):
         add("--config", metavar="FILE", help=CONFIG_HELP)
     if verb in ("explain", "check"):

@@ -1,7 +1,8 @@
 """Blobs: the content of files and of large outputs, by digest. Only this module knows how one lies on disk.
 
-``blobs/cd/xcdef…`` is the content as it is. What is read is checked against its name; a blob that does not hold what
-its name says is set aside, so that it is stored anew.
+``blobs/cd/xcdef…`` is the content as it is, with its holes; ``blobs/cd/xcdef….zst`` is one Zstandard frame of it. What
+is read is checked against its name; a blob that does not hold what its name says is set aside, so that it is stored
+anew.
 """
 
 from __future__ import annotations
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from procache.store.layout import Layout
+
+PACKED = b".zst"
+#: Content beyond this many bytes is not compressed: the end of a run would wait for it.
+MOST_PACKED = 64 << 20
+#: The unit in which a file takes room.
+BLOCK = 4096
 
 
 class BlobError(Exception):
@@ -35,18 +42,14 @@ class Bad(BlobError):
 
 
 def path_of(layout: Layout, digest: bytes) -> bytes:
-    """Where the plain blob with this digest is."""
-    name = digest[1:].hex().encode()
-    return layout.blobs + b"/" + name[:2] + b"/" + digest[:1] + name
+    """Where the blob with this digest is when it is not compressed; compressed, ``PACKED`` follows."""
+    name = digests.hexadecimal(digest)
+    return layout.blobs + b"/" + name[1:3] + b"/" + name
 
 
 def parse_name(name: bytes) -> bytes | None:
     """The digest that a file name in the blobs' folders stands for; None for a name that no blob has."""
-    try:
-        digest = name[:1] + bytes.fromhex(name[1:].decode())
-    except ValueError:
-        return None
-    return digest if digest[1:] and name == digest[:1] + digest[1:].hex().encode() else None
+    return digests.parsed(name.removesuffix(PACKED))
 
 
 def names(layout: Layout) -> Iterator[tuple[bytes, bytes]]:
@@ -67,7 +70,8 @@ def _listed(folder: bytes) -> list[bytes]:
 
 def present(layout: Layout, digest: bytes) -> bool:
     """True when there is a blob with this digest, good or bad."""
-    return os.path.exists(path_of(layout, digest))
+    path = path_of(layout, digest)
+    return os.path.exists(path) or os.path.exists(path + PACKED)
 
 
 # -- reading -----------------------------------------------------------------------------------------
@@ -78,51 +82,104 @@ def copy_to(layout: Layout, digest: bytes, size: int, target: int) -> None:
 
     Raises Missing, Bad, and OSError where the copying itself failed.
     """
-    source = _open(layout, digest)
+    source, path = _open(layout, digest)
     try:
+        if path.endswith(PACKED):
+            _write(target, _unpacked(layout, digest, size, source, path))
+            return
         st = os.fstat(source)
         if st.st_size != size:
-            _bad(layout, digest)
+            _bad(layout, path)
         if size <= digests.ONE_READ and st.st_blocks * 512 >= size:  # no holes
             data = os.read(source, size)
-            if digests.of_bytes(data) != digest:
-                _bad(layout, digest)
-            while data:
-                data = data[os.write(target, data) :]
+            if not digests.fits(digest, data):
+                _bad(layout, path)
+            _write(target, data)
             return
-        from procache import copying
-
-        copying.copy(source, target)
-        if digests.of_descriptor(target) != digest:
-            if digests.of_descriptor(source) != digest:
-                _bad(layout, digest)
-            raise OSError("the copy of a stored blob is not like it")
+        _copy_large(layout, digest, source, target, path)
     finally:
         os.close(source)
 
 
+def _copy_large(layout: Layout, digest: bytes, source: int, target: int, path: bytes) -> None:
+    from procache import copying
+
+    copying.copy(source, target)
+    if not digests.descriptor_fits(digest, target):
+        if not digests.descriptor_fits(digest, source):
+            _bad(layout, path)
+        raise OSError("the copy of a stored blob is not like it")
+
+
 def open_plain(layout: Layout, digest: bytes, size: int) -> int:
     """A descriptor that reads the content of a blob of ``size`` bytes. Raises Missing, Bad, OSError."""
-    fd = _open(layout, digest)
+    fd, path = _open(layout, digest)
     try:
-        if os.fstat(fd).st_size != size or digests.of_descriptor(fd) != digest:
-            _bad(layout, digest)
-    except BaseException:
+        if path.endswith(PACKED):
+            return _in_memory(_unpacked(layout, digest, size, fd, path))
+        if os.fstat(fd).st_size != size or not digests.descriptor_fits(digest, fd):
+            _bad(layout, path)
+        plain, fd = fd, -1
+        return plain
+    finally:
+        if fd >= 0:
+            os.close(fd)
+
+
+def _in_memory(data: bytes) -> int:
+    fd = os.memfd_create("blob")
+    try:
+        _write(fd, data)
+        os.lseek(fd, 0, os.SEEK_SET)
+    except OSError:
         os.close(fd)
         raise
     return fd
 
 
-def _open(layout: Layout, digest: bytes) -> int:
+def _unpacked(layout: Layout, digest: bytes, size: int, source: int, path: bytes) -> bytes:
+    """The content of a compressed blob that is open."""
+    from procache.store import zstd
+
+    packed_size = os.fstat(source).st_size
+    if packed_size > size or size > MOST_PACKED:
+        _bad(layout, path)
     try:
-        return os.open(path_of(layout, digest), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        data = zstd.decompress(os.read(source, packed_size), size)
+    except ValueError:
+        _bad(layout, path)
+    except ImportError as error:
+        raise BlobError("a stored blob is compressed, and there is no package backports.zstd to read it") from error
+    if len(data) != size or not digests.fits(digest, data):
+        _bad(layout, path)
+    return data
+
+
+def _open(layout: Layout, digest: bytes) -> tuple[int, bytes]:
+    """The open file of a blob and its path. Raises Missing; BlobError where its digest cannot be checked here."""
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        digests.algorithm(digest[:1])
+        path = path_of(layout, digest)
+        try:
+            return os.open(path, flags), path
+        except FileNotFoundError:
+            path += PACKED
+            return os.open(path, flags), path
+    except digests.Unknown as error:
+        raise BlobError(str(error)) from error
     except FileNotFoundError:
         raise Missing("a stored blob is missing") from None
 
 
-def _bad(layout: Layout, digest: bytes) -> NoReturn:
-    layout.set_aside(path_of(layout, digest))
+def _bad(layout: Layout, path: bytes) -> NoReturn:
+    layout.set_aside(path)
     raise Bad("a stored blob is damaged")
+
+
+def _write(target: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(target, data) :]
 
 
 # -- writing -----------------------------------------------------------------------------------------
@@ -132,43 +189,82 @@ def put(layout: Layout, digest: bytes, content: bytes) -> None:
     """Store content unless it is there already. Raises OSError."""
     from procache.store import files
 
-    if not _renewed(layout, digest, len(content)):
+    if _renewed(layout, digest, len(content)):
+        return
+    packed = _packed(layout, content)
+    if packed:
+        files.write(layout, path_of(layout, digest) + PACKED, packed)
+    else:
         files.write(layout, path_of(layout, digest), content)
 
 
-def put_staged(layout: Layout, digest: bytes, staged: bytes) -> None:
-    """Store a file that was written to tmp; it is gone from there afterwards. Raises OSError."""
+def put_staged(layout: Layout, digest: bytes, staged: bytes, *, shared: bool = False) -> None:
+    """Store a file that was written to tmp, and is gone from there afterwards. Raises OSError.
+
+    ``shared``: its extents are those of another file, so that it takes no room as it is.
+    """
     from procache.store import files
 
-    if _renewed(layout, digest, os.stat(staged).st_size):
+    try:
+        st = os.stat(staged)
+        if not _renewed(layout, digest, st.st_size):
+            packed = b""
+            if not shared and st.st_size <= MOST_PACKED and st.st_blocks * 512 >= st.st_size:  # no holes
+                with open(staged, "rb", buffering=0) as file:
+                    packed = _packed(layout, file.readall())
+            if not packed:
+                files.place(layout, staged, path_of(layout, digest))
+                return
+            files.write(layout, path_of(layout, digest) + PACKED, packed)
+    except OSError:
         files.drop(staged)
-    else:
-        files.place(staged, path_of(layout, digest))
+        raise
+    files.drop(staged)
+
+
+def _packed(layout: Layout, content: bytes) -> bytes:
+    """The content compressed, where that saves a block and an eighth; else b""."""
+    if len(content) <= BLOCK or len(content) > MOST_PACKED or layout.compression == "none":
+        return b""
+    try:
+        from procache.store import zstd
+
+        packed = zstd.compress(content)
+    except ImportError:  # the package is missing: a store without compression works
+        return b""
+    saved = -(-len(content) // BLOCK) > -(-len(packed) // BLOCK)
+    return packed if saved and len(packed) <= len(content) - len(content) // 8 else b""
 
 
 def _renewed(layout: Layout, digest: bytes, size: int) -> bool:
     """True when a blob is there, as it seems whole; it counts as used now."""
     path = path_of(layout, digest)
-    try:
-        if os.stat(path).st_size != size:
-            return False
-    except OSError:
-        return False
-    try:
-        os.utime(path)
-    except OSError:
-        pass  # of another user: it stays as old as it is
-    return True
+    for name, least, most in ((path, size, size), (path + PACKED, 1, size - 1)):
+        try:
+            found = os.stat(name).st_size
+        except OSError:
+            continue
+        if not least <= found <= most:  # cut by a crash
+            layout.set_aside(name)
+            continue
+        try:
+            os.utime(name)
+        except OSError:
+            pass  # of another user: it stays as old as it is
+        return True
+    return False
 
 
 def renew(layout: Layout, digest: bytes) -> bool:
     """A blob is used now; False where it is not there. Within a minute of the last time nothing is written."""
     path = path_of(layout, digest)
-    try:
-        if abs(time.time() - os.stat(path).st_mtime) > 60:
-            os.utime(path)
-    except FileNotFoundError:
-        return False
-    except OSError:
-        pass  # of another user: it stays as old as it is
-    return True
+    for name in (path, path + PACKED):
+        try:
+            if abs(time.time() - os.stat(name).st_mtime) > 60:
+                os.utime(name)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            pass  # of another user: it stays as old as it is
+        return True
+    return False

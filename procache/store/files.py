@@ -55,16 +55,25 @@ def abandoned(name: bytes, mtime: float, now: float) -> bool:
 def write(layout: Layout, path: bytes, content: bytes) -> None:
     """Write a file of the store whole. Raises OSError, and leaves no temporary then."""
     staged = temporary(layout)
-    fd = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    write_new(staged, content, layout.fsync)
     try:
-        try:
-            write_all(fd, content)
-        finally:
-            os.close(fd)
-        place(staged, path)
+        _rename(layout, staged, path)
     except OSError:
         drop(staged)
         raise
+
+
+def write_new(staged: bytes, content: bytes, fsync: str = "none") -> None:
+    """Write a temporary. Raises OSError, and leaves nothing then."""
+    fd = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        write_all(fd, content)
+        _sync(fd, fsync)
+    except OSError:
+        drop(staged)
+        raise
+    finally:
+        os.close(fd)
 
 
 def write_all(fd: int, content: bytes | memoryview) -> None:
@@ -74,13 +83,53 @@ def write_all(fd: int, content: bytes | memoryview) -> None:
         view = view[os.write(fd, view) :]
 
 
-def place(staged: bytes, path: bytes) -> None:
-    """Rename a finished temporary to its place, making the folder at need. Raises OSError."""
+def place(layout: Layout, staged: bytes, path: bytes) -> None:
+    """Rename a finished temporary to its place. Raises OSError."""
+    if layout.fsync != "none":
+        fd = os.open(staged, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            _sync(fd, layout.fsync)
+        finally:
+            os.close(fd)
+    _rename(layout, staged, path)
+
+
+def _sync(fd: int, policy: str) -> None:
+    """See to it that what was written to a temporary outlives a power failure, as far as that is wanted."""
+    if policy == "data":
+        os.fdatasync(fd)
+    elif policy == "full":
+        os.fsync(fd)
+
+
+def _rename(layout: Layout, staged: bytes, path: bytes) -> None:
+    """Rename, making the folder at need."""
+    folder = os.path.dirname(path)
     try:
         os.rename(staged, path)
     except FileNotFoundError:
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        make_folder(folder)
         os.rename(staged, path)
+        if layout.fsync == "full":
+            _sync_folder(os.path.dirname(folder))
+    if layout.fsync == "full":
+        _sync_folder(folder)
+
+
+def _sync_folder(folder: bytes) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def make_folder(path: bytes) -> None:
+    """Make one folder, where there is none; what contains it must be there, or the store was deleted meanwhile."""
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        pass
 
 
 def drop(staged: bytes) -> None:

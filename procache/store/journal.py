@@ -36,6 +36,8 @@ def write(path: bytes, packed: bytes) -> None:
     """Append packed events to a journal. Raises OSError."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
-        os.write(fd, packed)
+        view = memoryview(packed)
+        while view:  # what does not go in whole is an error at the next try
+            view = view[os.write(fd, view) :]
     finally:
         os.close(fd)

@@ -25,11 +25,30 @@ VERSION = b"v2"
 
 
 class Layout:
-    """Paths of one cache folder, all absolute bytes."""
+    """Paths of one cache folder, all absolute bytes, and how files are written there.
 
-    __slots__ = ("top", "root", "records", "blobs", "runs", "tmp", "configs", "memo", "usage", "lock", "gc", "pins")
+    ``fsync``: "none", "data" or "full"; ``compression``: "auto" or "none" (the settings of these names).
+    """
+
+    __slots__ = (
+        "top",
+        "root",
+        "records",
+        "blobs",
+        "runs",
+        "tmp",
+        "configs",
+        "memo",
+        "usage",
+        "lock",
+        "gc",
+        "pins",
+        "fsync",
+        "compression",
+    )
 
     def __init__(self, top: bytes) -> None:
+        self.fsync, self.compression = "none", "auto"
         self.top = top
         self.root = top + b"/" + VERSION
         self.records = self.root + b"/records"

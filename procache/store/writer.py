@@ -14,6 +14,8 @@ import signal
 import struct
 import time
 
+import msgpack
+
 from procache.model.record import Record
 from procache.store import blobs, files, hosts, journal, merging, records
 from procache.store.named import blobs_of
@@ -25,8 +27,12 @@ if TYPE_CHECKING:
     from procache.store.layout import Layout
 
 _HEAD = struct.Struct("<cII")
-RECORD, BLOB, STAGED, EVENT = b"r", b"b", b"s", b"j"
+#: Kinds of messages: a record; the content of a blob; the path of a temporary that is to be one, with content of its
+#: own or with extents that it shares with another file; an event of the journal.
+RECORD, BLOB, STAGED, SHARED, EVENT = b"r", b"b", b"s", b"c", b"j"
 _PIPE_SIZE = 1 << 20
+#: How many different reasons for failing are told.
+MOST_TOLD = 10
 #: Having served what there was, the writer rests (s), unless that was much (bytes): while it does, handing more over
 #: wakes nobody, which costs the tracer more than all else of it.
 _REST, _BUSY = 0.002, 1 << 18
@@ -35,11 +41,14 @@ _REST, _BUSY = 0.002, 1 << 18
 #: Messages are kept up to this many bytes until an event ends what belongs together: each write wakes the writer.
 _TOGETHER = 1 << 16
 
+#: Signals that the writer ignores, from its first moment on: what was finished is stored whatever ends the run.
+OF_TERMINALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP)
+
 
 class Writer:
     """The tracer's end: hands work over. ``finish`` waits until all of it is on disk."""
 
-    __slots__ = ("pipe", "pid", "report", "broken", "seen", "kept")
+    __slots__ = ("pipe", "pid", "report", "broken", "seen", "kept", "losses")
 
     def __init__(self, layout: Layout, journal_path: bytes, most_variants: int) -> None:
         reader, self.pipe = os.pipe()
@@ -49,16 +58,21 @@ class Writer:
         except OSError:
             pass  # a smaller pipe only means less slack
         self.broken = False
+        self.losses = Losses()
         self.kept = bytearray()
         self.seen: set[bytes] = set()
+        masked = signal.pthread_sigmask(signal.SIG_BLOCK, OF_TERMINALS)
         self.pid = os.fork()
         if not self.pid:
             try:
+                for number in OF_TERMINALS:
+                    signal.signal(number, signal.SIG_IGN)
                 os.close(self.pipe)
                 os.close(self.report)
                 _serve(reader, reporter, layout, journal_path, most_variants)
             finally:
                 os._exit(0)
+        signal.pthread_sigmask(signal.SIG_SETMASK, masked)
         os.close(reader)
         os.close(reporter)
 
@@ -72,10 +86,10 @@ class Writer:
             self.seen.add(digest)
             self._send(BLOB, digest, content)
 
-    def put_staged(self, digest: bytes, staged: bytes) -> None:
-        """Store a blob that was already copied to the file ``staged`` in the store's tmp folder."""
+    def put_staged(self, digest: bytes, staged: bytes, *, shared: bool = False) -> None:
+        """Store a blob that is the file ``staged`` in the store's tmp folder: a copy, or one that shares extents."""
         self.seen.add(digest)
-        self._send(STAGED, digest, staged)
+        self._send(SHARED if shared else STAGED, digest, staged)
 
     def event(self, packed: bytes) -> None:
         """Append an event to the journal of this run; what was put before goes with it."""
@@ -99,6 +113,11 @@ class Writer:
         except OSError:
             self.broken = True
 
+    def lose(self, why: str) -> None:
+        """Count a result that could not be handed over."""
+        self.losses.results += 1
+        self.losses.add(why)
+
     def finish(self) -> str:
         """Wait for the writer; returns "" or one line that says what was not stored."""
         self.flush()
@@ -111,29 +130,58 @@ class Writer:
             os.waitpid(self.pid, 0)
         except ChildProcessError:
             pass  # reaped by the tracer's wait loop
-        if self.broken and not said:
+        try:
+            results, reasons = msgpack.unpackb(said)
+        except ValueError:
             return "the writer of the cache ended early; the last results were not stored"
-        return said.decode(errors="replace")
+        self.losses.results += results
+        for why in reasons:
+            self.losses.add(why)
+        return self.losses.line()
+
+
+class Losses:
+    """What could not be stored: how many results, and why."""
+
+    __slots__ = ("results", "reasons", "blobs")
+
+    def __init__(self) -> None:
+        self.results = 0
+        self.reasons: list[str] = []
+        #: digests of blobs that a record is not to name
+        self.blobs: set[bytes] = set()
+
+    def add(self, why: str) -> None:
+        """One more reason, if it is another."""
+        if why not in self.reasons:
+            self.reasons.append(why)
+
+    def line(self) -> str:
+        """One line for the user; "" where nothing was lost."""
+        reasons = ", ".join(self.reasons)
+        if self.results:
+            return f"{self.results} result{'s were' if self.results > 1 else ' was'} not stored: {reasons}"
+        return f"not everything of this run was stored: {reasons}" if reasons else ""
 
 
 def _serve(reader: int, reporter: int, layout: Layout, journal_path: bytes, most: int) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP):
-        signal.signal(number, signal.SIG_IGN)
-    failures: dict[str, int] = {}
-    lost: set[bytes] = set()
+    losses = Losses()
     for kind, name, body in _messages(reader):
         try:
-            _carry_out(layout, journal_path, most, kind, name, body, lost)
+            if kind == RECORD:
+                _add_whole(layout, name, body, most, losses.blobs)
+            elif kind == EVENT:
+                journal.write(journal_path, body)
+            else:
+                _add_blob(layout, kind, name, body)
         except OSError as error:
-            text = error.strerror or str(error)
-            failures[text] = failures.get(text, 0) + 1
-            if kind in (BLOB, STAGED):
-                lost.add(name)
-            if kind == STAGED:
-                files.drop(body)
-    if failures:
-        parts = ", ".join(f"{count} × {text}" for text, count in failures.items())
-        os.write(reporter, f"not everything could be stored ({parts})".encode()[:4000])
+            losses.add(error.strerror or str(error))
+            losses.results += kind == RECORD
+            if kind in (BLOB, STAGED, SHARED):
+                losses.blobs.add(name)
+        except Incomplete:
+            losses.results += 1
+    os.write(reporter, msgpack.packb((losses.results, losses.reasons[:MOST_TOLD])))
 
 
 def _messages(reader: int) -> Iterator[tuple[bytes, bytes, bytes]]:
@@ -154,19 +202,23 @@ def _messages(reader: int) -> Iterator[tuple[bytes, bytes, bytes]]:
             time.sleep(_REST)
 
 
-def _carry_out(
-    layout: Layout, journal_path: bytes, most: int, kind: bytes, name: bytes, body: bytes, lost: set[bytes]
-) -> None:
-    if kind == RECORD:
-        record = Record.unpack(body)
-        if not (lost and lost & blobs_of(record).keys()):  # a record names no blob that is not there
-            add_record(layout, name, record, body, most)
-    elif kind == BLOB:
-        blobs.put(layout, name, body)
-    elif kind == STAGED:
-        blobs.put_staged(layout, name, body)
-    elif kind == EVENT:
-        journal.write(journal_path, body)
+class Incomplete(Exception):
+    """Raised for a record that names a blob which could not be stored: no replay could use it."""
+
+
+def _add_whole(layout: Layout, key: bytes, packed: bytes, most: int, lost: set[bytes]) -> None:
+    """Store a record, if all that it names is there. Raises OSError, Incomplete."""
+    record = Record.unpack(packed)
+    if lost and not lost.isdisjoint(blobs_of(record)):
+        raise Incomplete
+    add_record(layout, key, record, packed, most)
+
+
+def _add_blob(layout: Layout, kind: bytes, digest: bytes, body: bytes) -> None:
+    if kind == BLOB:
+        blobs.put(layout, digest, body)
+    else:
+        blobs.put_staged(layout, digest, body, shared=kind == SHARED)
 
 
 def add_record(layout: Layout, key: bytes, record: Record, packed: bytes, most: int, host: bytes | None = None) -> None:
@@ -195,7 +247,7 @@ def _lock(folder: bytes) -> int:
     try:
         fd = os.open(folder + b"/.lock", flags, 0o600)
     except FileNotFoundError:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
+        files.make_folder(folder)
         fd = os.open(folder + b"/.lock", flags, 0o600)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)

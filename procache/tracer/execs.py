@@ -437,7 +437,7 @@ class Execs:
             node = node.parent
 
     def _finish(self, ex: Execution) -> None:
-        ex.ended = time.time()
+        ex.ended = max(time.time(), ex.started)  # the clock may have been set back
         if ex.status < 0:
             self._killed(ex, -ex.status)
         taint_unended(ex)
@@ -447,6 +447,9 @@ class Execs:
         if ex.expected is not None and self.verify is not None:
             self.verify.compare(ex, made)
         ex.outcome = UNCACHEABLE if ex.taints else MISS
+        for why in ex.taints:
+            if why["code"] == "store":
+                self.writer.lose(str(why["detail"]))
         if self.log is not None:
             self.log.decided(ex, ex.outcome)
         self.counts[ex.outcome] += 1

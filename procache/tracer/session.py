@@ -65,6 +65,7 @@ def _trace(front: Front, options: RunOptions, misses: list[Reason], aside: Aside
     faults.debug = options.debug
     faults.watch_threads()
     run_id = journal.new_run_id(front.started)
+    front.layout.fsync, front.layout.compression = front.policy.fsync, front.policy.compression
     writer = Writer(front.layout, journal.path_of(front.layout, run_id), front.policy.max_variants)
     writer.event(journal.pack(run_event(run_id, __version__, front.command, front.started, run_flags(options))))
     loop, execs = assemble(front, options, writer, misses)

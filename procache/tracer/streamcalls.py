@@ -124,7 +124,7 @@ class StreamCalls:
             try:
                 node.output.add(number, data)  # type: ignore[attr-defined]
             except OSError as error:
-                node.taint(reason("store", detail=f"stream output: {error.strerror}"))
+                node.taint(reason("store", detail=error.strerror))
 
     def pwrite(self, t: Tracee, args: Args) -> None:
         """pwrite and its kin write at a place of an inherited file that a replay could not know."""

@@ -45,10 +45,10 @@ class Handed:
         self.seen.add(digest)
         blobs.put(self.layout, digest, content)
 
-    def put_staged(self, digest: bytes, staged: bytes) -> None:
+    def put_staged(self, digest: bytes, staged: bytes, *, shared: bool = False) -> None:
         """Store a blob that was copied aside."""
         self.seen.add(digest)
-        blobs.put_staged(self.layout, digest, staged)
+        blobs.put_staged(self.layout, digest, staged, shared=shared)
 
 
 class Place:

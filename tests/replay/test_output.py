@@ -17,7 +17,7 @@ from procache.store import blobs
 
 from .place import Place
 
-LARGE = os.urandom(500) * 300
+LARGE = os.urandom(150_000)
 
 
 def stored(place: Place, data: bytes, *segments: tuple[int, int]) -> object:

@@ -15,7 +15,7 @@ from procache.store import blobs
 
 from .place import Place
 
-LARGE = os.urandom(1000) * 2000  # beyond what is read in one piece
+LARGE = os.urandom(2_000_000)  # beyond what is read in one piece
 
 
 def blob(place: Place, content: bytes) -> Path:

@@ -20,7 +20,7 @@ from procache.store.writer import Writer
 from .conftest import at_once
 
 KEY = digests.of_bytes(b"a command")
-CONTENT = os.urandom(100) * 30_000
+CONTENT = os.urandom(3_000_000)
 SMALL, LARGE = b"small", digests.of_bytes(CONTENT)
 
 
@@ -136,13 +136,16 @@ def test_what_cannot_be_stored_is_told_of_and_the_rest_is_stored(layout: Layout,
     folder.write_bytes(b"in the way")
     writer.put_blob(bad, b"bad")
     writer.put_blob(good, SMALL)
-    assert "not everything could be stored (1 × " in writer.finish()
+    writer.put_record(KEY, make_record(data=None, data_digest=bad, status=1).pack())
+    writer.put_record(KEY, make_record([(b"/in", 0, 1, False)], data=None, data_digest=good, status=2).pack())
+    assert writer.finish() == "1 result was not stored: Not a directory"
+    assert [record.status for record in records.load(layout, KEY)] == [2], "none that names a blob that is not there"
     assert blob(layout, good) == SMALL
 
 
 def test_a_staged_file_that_is_gone_is_told_of(layout: Layout, writer: Writer) -> None:
     writer.put_staged(digests.of_bytes(b"x"), layout.tmp + b"/never-made")
-    assert "not everything could be stored" in writer.finish()
+    assert writer.finish() == "not everything of this run was stored: No such file or directory"
 
 
 def test_events_of_processes_that_share_a_journal_stay_whole(layout: Layout, journal_path: bytes) -> None:
