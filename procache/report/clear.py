@@ -14,7 +14,7 @@ import sys
 from typing import NamedTuple
 
 from procache.errors import StoreError, UsageError
-from procache.report import text, totals
+from procache.report import store, text, totals
 from procache.report.options import Options
 from procache.report.output import Output
 from procache.report.runs import NothingThere
@@ -50,6 +50,7 @@ def run(options: Options, output: Output) -> int:
         output.remark("nothing was deleted")
         return 1
     empty(layout)
+    store.tell_of_older(layout, output)
     if options.json:
         output.json({"cache_dir": os.fsdecode(layout.top), "deleted": held._asdict()})
     else:

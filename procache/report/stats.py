@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from procache.report import heading, jsonable, runs, text, totals
+from procache.report import heading, jsonable, runs, store, text, totals
 from procache.report.options import Options
 from procache.report.output import Output
 from procache.report.runs import NothingThere
@@ -29,6 +29,7 @@ def run(options: Options, output: Output) -> int:
     """Report on the whole store."""
     layout = locate(options.cache_dir)
     held = look(layout)
+    store.tell_of_older(layout, output)
     if not (held.commands.files or held.blobs.files or held.runs.files):
         raise NothingThere(f"nothing is stored in {text.path(layout.top)} yet; `procache run -- CMD` stores")
     sums = totals.add_up(runs.readable(layout, runs.ids(layout), output.remark))

@@ -35,6 +35,12 @@ def carry(layout: Layout) -> migrate.Carried:
         raise StoreError(f"not everything in {name} could be carried over: {error}; the old store is kept") from error
 
 
+def tell_of_older(layout: Layout, output: Output) -> None:
+    """Say so where the cache folder has a store of an older format beside this one."""
+    if migrate.there(layout):
+        output.remark("there is a store of an older format too; `procache store migrate` carries it over")
+
+
 def words(carried: migrate.Carried) -> str:
     """What was carried over, in one phrase."""
     names = {"record": carried.records, "blob": carried.blobs, "run": carried.runs}

@@ -53,7 +53,7 @@ def migrate(layout: Layout, most: int) -> Carried:
     _carry_journals(layout, carried)
     aside = layout.top + b"/.cleared-%d" % os.getpid()
     os.rename(_old(layout), aside)
-    shutil.rmtree(aside)
+    shutil.rmtree(aside, ignore_errors=True)  # what stays goes with the next ``clear``
     return carried
 
 
