@@ -121,6 +121,11 @@ def aftermath(bench: Bench, place: Place, expected: Expected, version: int) -> l
     store = check.look(place.store)
     bench.count("temporaries left in the store", len(store.temporaries))
     wrong += store.faults
+    if store.temporaries:
+        place.verb("gc")
+        left = check.look(place.store).temporaries
+        bench.count("of these, still there after the next gc", len(left))
+        wrong += [f"{left} outlived gc"] * bool(left)
     litter = [path for path in place.work.rglob("*") if os.fsencode(path.name).startswith(LITTER)]
     bench.count("temporaries of a replay left in the work folder", len(litter))
     for path in litter:

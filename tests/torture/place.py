@@ -134,6 +134,10 @@ class Place:
         self.last = process.pid
         return process
 
+    def verb(self, *words: str) -> Seen:
+        """Run another verb of procache."""
+        return self.finish(self.start([*PROCACHE, *words]))
+
     def finish(self, process: subprocess.Popen[bytes]) -> Seen:
         """What a command that was started showed, at its end."""
         try:
