@@ -14,6 +14,7 @@ import time
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procache.store.layout import Layout
+    from procache.store.lockfile import LockFile
 
 SHARED, EXCLUSIVE = fcntl.LOCK_SH, fcntl.LOCK_EX
 #: A reader waits so long (s) at most for the deletion of one batch.
@@ -61,16 +62,36 @@ def using(layout: Layout) -> int:
     return fd
 
 
-def folder(path: bytes) -> int:
-    """Hold the lock of a folder of record files until the returned descriptor is closed. The folder is made at need.
+class Folder:
+    """Held while a record file in a folder is replaced, by a file where flock is refused. A context manager.
 
-    Where it is not to be had, two who replace one file at the same moment can lose a record, never tear the file.
+    The folder is made at need. Where the lock is not to be had in time, two who replace one file at the same moment
+    can lose a record, never tear the file.
     """
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-    try:
-        fd = os.open(path + b"/.lock", flags, 0o600)
-    except FileNotFoundError:
-        os.makedirs(path, mode=0o700, exist_ok=True)
-        fd = os.open(path + b"/.lock", flags, 0o600)
-    hold(fd, EXCLUSIVE, _WRITERS_PATIENCE)
-    return fd
+
+    __slots__ = ("path", "fd", "file")
+
+    def __init__(self, path: bytes) -> None:
+        self.path = path
+        self.file: LockFile | None = None
+
+    def __enter__(self) -> Folder:
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        try:
+            self.fd = os.open(self.path + b"/.lock", flags, 0o600)
+        except FileNotFoundError:
+            from procache.store import files
+
+            files.make_folder(self.path)
+            self.fd = os.open(self.path + b"/.lock", flags, 0o600)
+        if not hold(self.fd, EXCLUSIVE, _WRITERS_PATIENCE) and refused(self.fd):
+            from procache.store.lockfile import LockFile
+
+            self.file = LockFile(self.path + b"/.held")
+            self.file.take()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.file is not None:
+            self.file.release()
+        os.close(self.fd)

@@ -17,7 +17,7 @@ import time
 import msgpack
 
 from procache.model.record import Record
-from procache.store import blobs, files, hosts, journal, merging, records
+from procache.store import blobs, files, hosts, journal, locks, merging, records
 from procache.store.named import blobs_of
 
 TYPE_CHECKING = False
@@ -62,7 +62,11 @@ class Writer:
         self.kept = bytearray()
         self.seen: set[bytes] = set()
         masked = signal.pthread_sigmask(signal.SIG_BLOCK, OF_TERMINALS)
-        self.pid = os.fork()
+        try:
+            self.pid = os.fork()
+        except OSError:
+            signal.pthread_sigmask(signal.SIG_SETMASK, masked)
+            raise
         if not self.pid:
             try:
                 for number in OF_TERMINALS:
@@ -222,14 +226,12 @@ def _add_blob(layout: Layout, kind: bytes, digest: bytes, body: bytes) -> None:
 
 
 def add_record(layout: Layout, key: bytes, record: Record, packed: bytes, most: int, host: bytes | None = None) -> None:
-    """Read, merge and replace one record file under a lock; without the lock where flock is refused.
+    """Read, merge and replace one record file under a lock.
 
     ``host``: which saw the files of the record, if it was not this one (``hosts``).
     """
     path = layout.record(key)
-    folder = os.path.dirname(path)
-    lock = _lock(folder)
-    try:
+    with locks.Folder(os.path.dirname(path)):
         old = records.opened(layout, key)  # one that cannot be read now is not to lose the records that are in it
         try:
             content = merging.merged(old, key, record, packed, most, hosts.own() if host is None else host)
@@ -237,20 +239,3 @@ def add_record(layout: Layout, key: bytes, record: Record, packed: bytes, most: 
             if old is not None:
                 old.close()
         files.write(layout, path, content)
-    finally:
-        if lock >= 0:
-            os.close(lock)
-
-
-def _lock(folder: bytes) -> int:
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-    try:
-        fd = os.open(folder + b"/.lock", flags, 0o600)
-    except FileNotFoundError:
-        files.make_folder(folder)
-        fd = os.open(folder + b"/.lock", flags, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-    except OSError:
-        pass  # a file system without locks: a rare lost variant, never a torn file
-    return fd
