@@ -35,10 +35,17 @@ class PathCalls(ReadCalls):
     """Turns path-carrying calls of tracees into looks and changes of the execution tree: all of them."""
 
     def _target(
-        self, t: Tracee, args: Args, dirfd: int | None, path: int | None, *, follow: bool = False
+        self,
+        t: Tracee,
+        args: Args,
+        dirfd: int | None,
+        path: int | None,
+        *,
+        follow: bool = False,
+        named: bool = False,
     ) -> Found | None:
-        """Find what a change is about; pseudo files and blocked ways only get looked at."""
-        found = self.find(t, args, dirfd, path, follow=follow)
+        """Find what a change is about (``find``); pseudo files and blocked ways only get looked at."""
+        found = self.find(t, args, dirfd, path, follow=follow, named=named)
         if found is None:
             return None
         if found.path.startswith((b"/proc/", b"/sys/")):
@@ -51,7 +58,7 @@ class PathCalls(ReadCalls):
 
     def mkdir(self, t: Tracee, args: Args, spec: Spec) -> None:
         """mkdir: (dirfd, path)."""
-        found = self._target(t, args, spec[0], spec[1])
+        found = self._target(t, args, spec[0], spec[1], named=True)
         if found is not None:
             self.tree.create(t.ex, found.path, found.st, folder=True)
 
@@ -65,7 +72,7 @@ class PathCalls(ReadCalls):
         self._remove(t, args, spec, folder=bool(flags & AT_REMOVEDIR))
 
     def _remove(self, t: Tracee, args: Args, spec: Spec, *, folder: bool) -> None:
-        found = self._target(t, args, spec[0], spec[1])
+        found = self._target(t, args, spec[0], spec[1], named=True)
         if found is not None:
             self.tree.remove(t.ex, found.path, found.st, folder=folder)
             self._names_changed(found.st)
@@ -79,8 +86,8 @@ class PathCalls(ReadCalls):
     def rename(self, t: Tracee, args: Args, spec: Spec) -> None:
         """rename, renameat2: (olddirfd, old, newdirfd, new, flags)."""
         flags = args[spec[4]] if spec[4] is not None else 0
-        old = self._target(t, args, spec[0], spec[1])
-        new = self._target(t, args, spec[2], spec[3])
+        old = self._target(t, args, spec[0], spec[1], named=True)
+        new = self._target(t, args, spec[2], spec[3], named=True)
         if old is None or new is None:
             return
         if flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE):

@@ -61,14 +61,21 @@ class Finding:
 
     # -- finding -----------------------------------------------------------------------------------------
 
-    def find(self, t: Tracee, args: Args, dirfd: int | None, path: int | None, *, follow: bool) -> Found | None:
-        """Resolve the path argument at place ``path``; None where the call will fail or means no file."""
+    def find(
+        self, t: Tracee, args: Args, dirfd: int | None, path: int | None, *, follow: bool, named: bool = False
+    ) -> Found | None:
+        """Resolve the path argument at place ``path``; None where the call will fail or means no file.
+
+        ``named``: the call is about the name itself, so that a slash behind it (``mkdir d/``) leads no further.
+        """
         if self.seen is not None:
             self.walked(t.ex, self.seen)
             return self.seen
         raw = t.string(args[path] if path is not None else 0)
         if raw is None:
             return None
+        if named and raw.endswith(b"/"):
+            raw = raw.rstrip(b"/") or b"/"
         absolute = t.absolute(None if dirfd is None else signed(args[dirfd]), raw)
         return None if absolute is None else self.find_path(t, absolute, follow=follow)
 

@@ -50,6 +50,7 @@ WAYS = {
     "mkdir, file in it, rmdir of another": "mkdir d open d/x wct write a close rmdir empty",
     "mkdir and rmdir": "mkdir d mkdir d/e rmdir d/e rmdir d",
     "rmdir and mkdir": "rmdir empty mkdir empty open empty/x wct write a",
+    "folders named with a slash behind": "mkdir d/ open d/x wct write a close rename d/ e// rmdir empty/",
     "mkdir of what exists": "mkdir folder say tried",
     "nested folders": "mkdir a mkdir a/b mkdir a/b/c open a/b/c/x wct write deep",
     "a symlink": "symlink nowhere x symlink old y cat y",
