@@ -92,6 +92,8 @@ class Bench:
             path.write_text(f"{path.name}\n")
         time.sleep(0.05)  # old enough to be recognised by their times
         self.same = [self._fact(path) for path in self.inputs]
+        cwd = os.fsencode(folder)
+        self.command = (b"/usr/bin/cc", (b"cc", b"-c", b"in"), cwd, b"0" * 34, (b"file",) * 3, (), b"")
         self.policy, self.streams, self.world = Policy(), Streams(), World(Memo())
 
     def _fact(self, path: Path) -> Fact:
@@ -102,9 +104,8 @@ class Bench:
         """The record of a command that read all inputs and, in the one that changes, ``content``."""
         self.changing.write_text(content)
         facts = [(os.fsencode(self.folder), TYPE, 0o040000, False), *self.same, self._fact(self.changing)]
-        command = (b"/usr/bin/cc", (b"cc", b"-c", b"in"), os.fsencode(self.folder), b"0" * 34, (b"file",) * 3, (), b"")
         values: tuple[object, ...] = (
-            command,
+            self.command,
             [],
             facts,
             [],
@@ -129,7 +130,7 @@ class Bench:
         if file is None:
             return False
         with file:
-            likely = file.likely(self.world, self.streams, self.policy)
+            likely = file.likely(self.world, self.streams, self.policy, self.command)
             return any(not match(record, self.world, self.streams, self.policy).differences for record in likely)
 
     def fill(self, key: bytes, contents: Iterator[str]) -> None:

@@ -40,16 +40,20 @@ def diagnose(
     if why := always_run(front):
         return {"outcome": "uncacheable", "variants": [], "nearest": None, "reasons": [why]}
     variants: list[dict[str, object]] = []
-    for record in compared(front):
+    refused: list[Reason] = []
+    for record in compared(front, refused):
         found = match(record, front.world, front, policy, most=ALL)
         variants.append({"stored": record.stored, "differences": found.differences})
     hit = any(not variant["differences"] for variant in variants)
     nearest = None if variants else nearest_command(front)
-    return {"outcome": "hit" if hit else "miss", "variants": variants, "nearest": nearest}
+    return {"outcome": "hit" if hit else "miss", "variants": variants, "nearest": nearest, "reasons": refused}
 
 
-def compared(front: Front) -> Iterator[Record]:
-    """The records that a run would compare with the world, and the newest of the others, up to ``MOST``."""
+def compared(front: Front, refused: list[Reason]) -> Iterator[Record]:
+    """The records that a run would compare with the world, and the newest of the others, up to ``MOST``.
+
+    ``refused`` gets why others may not be used.
+    """
     file = records.find(front.layout, front.command.key)
     if file is None:
         return
@@ -57,9 +61,10 @@ def compared(front: Front) -> Iterator[Record]:
         likely = dict.fromkeys(file.likely_places(front.world, front, front.policy))
         others = (place for place in range(min(file.count, MOST)) if place not in likely)
         for place in (*likely, *itertools.islice(others, max(0, MOST - len(likely)))):
-            record = file.record(place)
+            record = file.believed(place, front.command.fields())
             if record is not None:
                 yield record
+        refused += file.refused
 
 
 def always_run(front: Front) -> Reason | None:

@@ -149,7 +149,7 @@ class Front:
     def _fitting(self, file: RecordFile, misses: list[Reason]) -> Record | None:
         tried: list[Record] = []
         failed: Record | None = None
-        for record in file.likely(self.world, self, self.policy):
+        for record in file.likely(self.world, self, self.policy, self.command.fields()):
             if not match(record, self.world, self, self.policy).differences:
                 if not (self.policy.resume and record.status):
                     return record
@@ -158,7 +158,7 @@ class Front:
             tried.append(record)
         if failed is not None:
             return failed
-        misses += self.differences(tried[:COMPARED]) if tried else [reason("no-record")]
+        misses += self.differences(tried[:COMPARED]) if tried else file.refused or [reason("no-record")]
         return None
 
     def differences(self, tried: list[Record]) -> list[Reason]:

@@ -33,6 +33,7 @@ ALLOWED = {
     "procache.summary",
     "procache.model",
     "procache.model.aspects",
+    "procache.model.checks",
     "procache.model.command",
     "procache.model.effects",
     "procache.model.match",

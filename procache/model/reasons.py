@@ -23,6 +23,7 @@ MISSES = {
     "verify-differs": "it was run to verify what is recorded, and gave another result: {detail}",
     "too-short": "it took {detail} s, less than what is worth storing",
     "pipe-unknown": "the pipe on its stdin was not waited for: too much comes, or its writers wait for something",
+    "not-believed": "what is stored for it is not used: {detail}",
     "replay-failed": "a stored result could not be put in place: {detail}",
 }
 

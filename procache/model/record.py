@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import msgpack
 
 from procache import digests
@@ -11,6 +13,7 @@ from procache.model.aspects import IDENTITY, UNSTABLE
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
 
     from procache.model.aspects import Fact
     from procache.model.effects import Effect
@@ -21,6 +24,11 @@ FORMAT = 2
 
 #: Bytes of ``Record.identity``.
 IDENTITY_LENGTH = 16
+
+#: No array that is read in one piece (a fact, an effect, a command's streams) has more elements. It bounds what nested
+#: arrays that claim to be long can make the reader allocate; the long lists are read element by element.
+MOST_ELEMENTS = 1 << 14
+COMMAND_FIELDS = 7
 
 #: One packer for all: making one costs as much as packing a record.
 _pack = msgpack.Packer().pack
@@ -143,16 +151,57 @@ class Record:
     @classmethod
     def unpack(cls, packed: bytes) -> Record:
         """The record in ``packed``. Raises Damaged when it is anything else."""
+        unpacker = msgpack.Unpacker(
+            use_list=False,
+            max_buffer_size=len(packed),
+            max_array_len=MOST_ELEMENTS,
+            max_map_len=0,
+            max_ext_len=0,
+        )
         try:
-            values = msgpack.unpackb(packed, use_list=False, raw=False, strict_map_key=False)
-            if values[0] != FORMAT:
-                raise Damaged(f"format {values[0]!r}")
-            return cls(*values[1:])
+            unpacker.feed(packed)
+            fields = unpacker.read_array_header() - 1
+            if (number := unpacker.unpack()) != FORMAT:
+                raise Damaged(f"its format is {number!r}")
+            record = cls(*_read_fields(unpacker))
         except Damaged:
             raise
         except Exception as error:  # msgpack raises whatever its input makes it raise
-            raise Damaged(str(error)) from error
+            raise Damaged(f"it cannot be read ({type(error).__name__})") from error
+        if fields != len(cls.__slots__) or unpacker.tell() != len(packed):
+            raise Damaged("it has other fields")
+        return record
 
+
+def _read_fields(unpacker: msgpack.Unpacker) -> Iterable[Any]:
+    """The fields in order; those that may be long are read element by element."""
+    yield _read_command(unpacker)
+    for _ in ("environment", "facts", "effects", "segments"):
+        yield _read_list(unpacker)
+    for _ in range(CHILDREN - DATA):
+        yield unpacker.unpack()
+    yield _read_list(unpacker)
+    yield unpacker.unpack()
+
+
+def _read_list(unpacker: msgpack.Unpacker) -> tuple[Any, ...]:
+    count = unpacker.read_array_header()
+    found = tuple(islice(unpacker, count))
+    if len(found) != count:
+        raise Damaged("it is cut off")
+    return found
+
+
+def _read_command(unpacker: msgpack.Unpacker) -> tuple[Any, ...]:
+    if unpacker.read_array_header() != COMMAND_FIELDS:
+        raise Damaged("it has another kind of command")
+    executable = unpacker.unpack()
+    return executable, _read_list(unpacker), *islice(unpacker, COMMAND_FIELDS - 2)
+
+
+#: Places of fields among the slots: the lists that are before and behind the single values.
+DATA = Record.__slots__.index("data")
+CHILDREN = Record.__slots__.index("children")
 
 #: Tells the mark of an unstable command (``aspects.UNSTABLE``) from its records, the place of which it takes.
 MARK = b"unstable".ljust(IDENTITY_LENGTH, b"\0")

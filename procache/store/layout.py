@@ -45,6 +45,7 @@ class Layout:
         "pins",
         "fsync",
         "compression",
+        "shared",
     )
 
     def __init__(self, top: bytes) -> None:
@@ -61,6 +62,8 @@ class Layout:
         self.lock = self.root + b"/lock"
         self.gc = self.root + b"/gc"
         self.pins = self.root + b"/pins"
+        #: whether members of a group write to it; known when it was checked
+        self.shared = False
 
     def record(self, key: bytes) -> bytes:
         """Path of the record file of a command key."""

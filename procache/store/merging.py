@@ -7,7 +7,9 @@ the traits known so far do not tell from it, and what differs becomes another tr
 from __future__ import annotations
 
 import array
+import errno
 import itertools
+import os
 from collections.abc import Sequence
 
 import msgpack
@@ -17,7 +19,7 @@ from procache.model import traits
 from procache.model.record import IDENTITY_LENGTH, MARK, Record
 from procache.model.traits import FEW, UNKNOWN, Trait
 from procache.store import hosts
-from procache.store.records import LENGTH, MAGIC, RecordFile
+from procache.store.records import LARGEST, LENGTH, MAGIC, RecordFile
 
 _pack = msgpack.Packer().pack
 #: Places of records: from one to before another.
@@ -76,8 +78,10 @@ def merged(old: RecordFile | None, key: bytes, record: Record, packed: bytes, mo
     """The content of a record file after adding a record in front, which takes the place of one with the same identity.
 
     The oldest beyond ``most`` are dropped. The mark of an unstable command and its records do not stand beside one
-    another. ``host``: which wrote the record.
+    another. ``host``: which wrote the record. Raises OSError for a record that is too large to be read again.
     """
+    if len(packed) > LARGEST // 2:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
     identity = record.identity()
     ranges = kept(old, identity, most) if old is not None and identity != MARK else []
     new = Contents(key[:1])

@@ -16,6 +16,8 @@ from itertools import accumulate
 import msgpack
 
 from procache import digests
+from procache.model import checks
+from procache.model.reasons import reason
 from procache.model.record import IDENTITY_LENGTH, Damaged, Record
 from procache.store import hosts
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from procache.model.match import Streams
     from procache.model.policy import Policy
+    from procache.model.reasons import Reason
     from procache.store.layout import Layout
     from procache.world.view import World
 
@@ -33,6 +36,10 @@ MAGIC = b"procache records 2\n"
 LENGTH = struct.Struct("<I")
 #: What is read at once: all of most files, and the head of nearly every other.
 FIRST = 1 << 16
+#: What lies beyond this offset is not read, and a record that would is not written.
+LARGEST = 1 << 28
+#: The longest array in a head, which says which traits there are: it bounds what a damaged one can make us allocate.
+MOST_ELEMENTS = 256
 
 
 class RecordFile:
@@ -40,13 +47,30 @@ class RecordFile:
 
     ``places``: the offsets at which they begin, and at which the last one ends. One after the other lie their
     ``identities``, the ``hosts`` that wrote them, and the ``sums``, checksums without the letter of their algorithm.
-    ``traits`` tell them apart; ``columns``: the marks of all records, for each trait.
+    ``traits`` tell them apart; ``columns``: the marks of all records, for each trait. ``refused``: why records that
+    were asked for may not be used.
     """
 
-    __slots__ = ("fd", "st", "data", "letter", "count", "traits", "identities", "hosts", "sums", "places", "columns")
+    __slots__ = (
+        "fd",
+        "st",
+        "data",
+        "letter",
+        "shared",
+        "refused",
+        "count",
+        "traits",
+        "identities",
+        "hosts",
+        "sums",
+        "places",
+        "columns",
+    )
 
-    def __init__(self, fd: int, letter: bytes) -> None:
+    def __init__(self, fd: int, letter: bytes, *, shared: bool = False) -> None:
         self.fd = fd
+        self.shared = shared
+        self.refused: list[Reason] = []
         self.st = os.fstat(fd)
         self.letter = letter
         self.data = _piece(fd, 0, min(FIRST, self.st.st_size))
@@ -58,13 +82,15 @@ class RecordFile:
         if not self.data.startswith(MAGIC) or len(self.data) < begin:
             raise Damaged("no record file")
         (length,) = LENGTH.unpack_from(self.data, len(MAGIC))
-        if len(self.data) < begin + length <= self.st.st_size:
+        if len(self.data) < begin + length <= min(self.st.st_size, LARGEST):
             self.data += self.read(len(self.data), begin + length)
         head = self.data[begin : begin + length]
         if len(head) != length or not digests.fits(self.data[begin - width : begin], head):
             raise Damaged("the head of a record file")
         try:
-            self.traits, sizes, self.identities, self.hosts, self.sums, *marks = msgpack.unpackb(head, use_list=False)
+            self.traits, sizes, self.identities, self.hosts, self.sums, *marks = msgpack.unpackb(
+                head, use_list=False, max_array_len=MOST_ELEMENTS, max_map_len=0, max_ext_len=0
+            )
             self.places = list(accumulate(memoryview(sizes).cast("I"), initial=begin + length))
             self.columns = [memoryview(column).cast("I") for column in marks]
             self._check(width - 1)
@@ -72,14 +98,17 @@ class RecordFile:
             raise Damaged(str(error)) from error
 
     def _check(self, width: int) -> None:
-        """Raise ValueError where columns do not hold what they should; leave out the records that are cut off."""
+        """Raise ValueError where columns do not hold what they should; leave out the records that are cut off.
+
+        Raises Damaged for what can be no trait.
+        """
         self.count = count = len(self.places) - 1
         lengths = [len(self.identities), len(self.hosts), len(self.sums), *map(len, self.columns)]
         if lengths != [count * IDENTITY_LENGTH, count * hosts.LENGTH, count * width, *[count] * len(self.traits)]:
             raise ValueError("columns of several lengths")
-        if any(type(path) is not bytes or type(side) is not int for path, side in self.traits):
-            raise ValueError("a trait that is none")
-        while self.count and self.places[self.count] > self.st.st_size:
+        for path, side in self.traits:
+            checks.check_trait(path, side)
+        while self.count and self.places[self.count] > min(self.st.st_size, LARGEST):
             self.count -= 1
 
     def close(self) -> None:
@@ -112,25 +141,40 @@ class RecordFile:
         return content if digests.fits(checksum, content) else None
 
     def record(self, place: int) -> Record | None:
-        """The record at a place; None where it is damaged or of another format.
-
-        The files in a record of another host are not recognised by their identities.
-        """
-        content = self.packed(place)
-        if content is None:
-            return None
+        """The record at a place, as it is; None where it is damaged or of another format."""
         try:
-            record = Record.unpack(content)
+            record = self._unpacked(place)
+            checks.check_command(record.command)
         except Damaged:
             return None
+        return record
+
+    def believed(self, place: int, command: tuple[object, ...]) -> Record | None:
+        """The record at a place if it may be used for a command (``Command.fields``); why not goes to ``refused``."""
+        try:
+            record = self._unpacked(place)
+            if record.command != command:
+                raise Damaged("it is of another command")
+            checks.believe(record, shared=self.shared)
+        except Damaged as error:
+            self.refused.append(reason("not-believed", detail=str(error)))
+            return None
+        return record
+
+    def _unpacked(self, place: int) -> Record:
+        """The record at a place. The files in one of another host are not recognised by their identities."""
+        content = self.packed(place)
+        if content is None:
+            raise Damaged("it is damaged")
+        record = Record.unpack(content)
         if self.hosts[place * hosts.LENGTH : (place + 1) * hosts.LENGTH] != hosts.own():
             record.forget_identities()
         return record
 
-    def likely(self, world: World, streams: Streams, policy: Policy) -> Iterator[Record]:
-        """The records that may fit now, the newest first."""
+    def likely(self, world: World, streams: Streams, policy: Policy, command: tuple[object, ...]) -> Iterator[Record]:
+        """The records that may fit a command now, the newest first."""
         for place in self.likely_places(world, streams, policy):
-            record = self.record(place)
+            record = self.believed(place, command)
             if record is not None:
                 yield record
 
@@ -179,7 +223,7 @@ def opened(layout: Layout, key: bytes) -> RecordFile | None:
     fd = -1
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        return RecordFile(fd, key[:1])
+        return RecordFile(fd, key[:1], shared=layout.shared)
     except FileNotFoundError:
         return None
     except Damaged:

@@ -239,7 +239,7 @@ class Execs:
         started = time.time()
         streams = TraceeStreams(t, self.tree.world.memo, pending.gather)
         with file:
-            record, tried = self._fitting(file, streams)
+            record, tried = self._fitting(file, pending.command, streams)
         if record is None and streams.wanted and self._ask_pipe(t, pending, streams, tried):
             return (
                 pending.gather
@@ -247,7 +247,7 @@ class Execs:
                 else self._decide_again(t, pending)
             )
         if record is None:
-            pending.misses += self.why_none(tried[:COMPARED], streams) or [reason("no-record")]
+            pending.misses += self.why_none(tried[:COMPARED], streams) or file.refused or [reason("no-record")]
             return False
         if self.verify is not None and self.verify.chooses(t.ex):
             pending.expected = record
@@ -258,11 +258,13 @@ class Execs:
         self._count_hit(t, pending, record, started)
         return True
 
-    def _fitting(self, file: RecordFile, streams: TraceeStreams) -> tuple[Record | None, list[Record]]:
+    def _fitting(
+        self, file: RecordFile, command: Command, streams: TraceeStreams
+    ) -> tuple[Record | None, list[Record]]:
         """The first record that fits, and those that do not."""
         tried: list[Record] = []
         failed: tuple[Record, list[Fact]] | None = None
-        for record in file.likely(self.tree.world, streams, self.policy):
+        for record in file.likely(self.tree.world, streams, self.policy, command.fields()):
             found = match(record, self.tree.world, streams, self.policy)
             if found.differences:
                 tried.append(record)

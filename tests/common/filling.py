@@ -8,6 +8,7 @@ import time
 
 from procache import digests
 from procache.model import effects as fx
+from procache.model.aspects import ABSENT
 from procache.model.record import Record
 from procache.store import blobs, records, writer
 from procache.store.layout import Layout
@@ -29,8 +30,8 @@ def record(
         digest = digests.of_bytes(content)
         state = (stat.S_IFREG | 0o644, 0, 0, len(content), 1, 5, digest, None)
         effects.append((b"/out/%d" % number, fx.FILE, 0, state, None, False, None))
-    command = (b"/bin/cp", (b"cp", mark.encode()), cwd, digests.of_bytes(b"env"), (b"null",) * 3, (), ())
-    facts = [(b"/in" + mark.encode(), "absent", 2, False)]
+    command = (b"/bin/cp", (b"cp", mark.encode()), cwd, digests.of_bytes(b"env"), (b"null",) * 3, (), b"")
+    facts = [(b"/in" + mark.encode(), ABSENT, 2, False)]
     segments = [(1, len(stream))] if stream else []
     digest = digests.of_bytes(stream) if stream else b""
     data = None if stream else b""

@@ -25,7 +25,7 @@ from .machine import Machine
 #: content by digest
 Blobs = dict[bytes, bytes]
 PLAIN: dict[str, Any] = {
-    "command": (),
+    "command": (b"/bin/x", (b"x",), b"/", b"0" * 34, (b"null",) * 3, (b"0022",), b""),
     "environment": [],
     "facts": [],
     "effects": [],

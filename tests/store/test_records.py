@@ -53,7 +53,7 @@ def test_a_record_comes_back_as_it_was() -> None:
         stdin_end=12,
         status=3,
         children=[b"xkey"],
-        command=(b"/bin/x", (b"x",)),
+        command=(b"/bin/x", (b"x", b"y"), b"/", b"env", (b"null",), (b"0022",), b"limits"),
     )
     again = Record.unpack(record.pack())
     for name in Record.__slots__:

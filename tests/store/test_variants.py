@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from model.fake import FakeWorld
-from model.records import Streams, make_record
+from model.records import PLAIN, Streams, make_record
 
 from procache import digests
 from procache.model import traits
@@ -47,7 +47,9 @@ def opened(layout: Layout) -> RecordFile:
 def statuses(layout: Layout, world: Any, policy: Policy | None = None, **streams: Any) -> list[int]:
     """The statuses of the records that are taken up."""
     with opened(layout) as file:
-        return [record.status for record in file.likely(world, Streams(**streams), policy or Policy())]
+        return [
+            record.status for record in file.likely(world, Streams(**streams), policy or Policy(), PLAIN["command"])
+        ]
 
 
 # -- nothing that fits is passed over -----------------------------------------------------------------
@@ -116,7 +118,8 @@ def test_a_record_that_fits_is_always_taken_up(
         assert len(every) == file.count
         for now in worlds[-3:]:
             fitting = {r.identity() for r in every if not match(r, now, Streams(), policy).differences}  # type: ignore[arg-type]
-            taken = {record.identity() for record in file.likely(now, Streams(), policy)}  # type: ignore[arg-type]
+            likely = file.likely(now, Streams(), policy, PLAIN["command"])
+            taken = {record.identity() for record in likely}  # type: ignore[arg-type]
             assert fitting <= taken
 
 
