@@ -209,6 +209,26 @@ def test_other_sides_tell_variants_apart_too(layout: Layout, side: int) -> None:
     assert len(statuses(layout, world, stdin=(7, b"digest"))) == expected
 
 
+def test_what_does_not_go_by_times_is_taken_up_at_any_time(layout: Layout) -> None:
+    """Of one content, many variants by the time of the file, and an older one for which times do not count."""
+    state = content(7)[1][2]
+    assert isinstance(state, tuple)
+    add(layout, make_record([(b"/in", CONTENT, state, False)], status=200))
+    for number in range(20):
+        add(layout, make_record([(b"/in", CONTENT, (*state[:5], number, *state[6:]), True)], status=number))
+    with opened(layout) as file:
+        assert file.traits == ((b"/in", META),)
+    assert statuses(layout, world_of(7)) == [19, 200]
+
+
+def test_what_read_a_pipe_is_taken_up_beside_what_read_files(layout: Layout) -> None:
+    pipe = (3, b"digest", True, b"head")
+    add(layout, make_record([(b"0", STDIN, pipe, False)], status=200))
+    for number in range(20):
+        add(layout, make_record([fact(STDIN, number)], status=number))
+    assert statuses(layout, FakeWorld(), stdin=None) == [19, 200]
+
+
 def test_variants_that_read_other_files_are_told_apart_by_what_is_there(layout: Layout) -> None:
     """Of each two, one read a file that was not there for the other."""
     for number in range(64):
