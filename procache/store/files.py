@@ -28,7 +28,7 @@ def host() -> bytes:
 
     with open("/proc/sys/kernel/random/boot_id", "rb") as file:
         boot = file.read()
-    return digests.of_bytes(boot + os.fsencode(os.readlink("/proc/self/ns/pid")))[1:5].hex().encode()
+    return digests.XXH3.whole(boot + os.fsencode(os.readlink("/proc/self/ns/pid")))[:4].hex().encode()
 
 
 def temporary(layout: Layout) -> bytes:

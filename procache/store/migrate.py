@@ -13,7 +13,7 @@ import struct
 
 from procache import digests
 from procache.model.record import Damaged, Record
-from procache.store import blobs, files, records
+from procache.store import blobs, files, hosts, records
 from procache.store.layout import Layout
 from procache.store.writer import add_record
 
@@ -116,7 +116,7 @@ def _carry_records(layout: Layout, name: bytes, path: bytes, most: int, carried:
     found = list(_unpacked(data, carried))
     for record, packed in reversed(found):
         if record.identity() not in known:
-            add_record(layout, key, record, packed, most)
+            add_record(layout, key, record, packed, most, hosts.NOBODY)  # who saw the files was not told
             carried.records += 1
 
 

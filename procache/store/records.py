@@ -167,7 +167,8 @@ class RecordFile:
         if content is None:
             raise Damaged("it is damaged")
         record = Record.unpack(content)
-        if self.hosts[place * hosts.LENGTH : (place + 1) * hosts.LENGTH] != hosts.own():
+        host = self.hosts[place * hosts.LENGTH : (place + 1) * hosts.LENGTH]
+        if host == hosts.NOBODY or host != hosts.own():
             record.forget_identities()
         return record
 

@@ -82,6 +82,15 @@ def test_everything_is_carried_over(layout: Layout, old: Path) -> None:
     assert not migrate.there(layout)
 
 
+def test_files_are_not_recognised_by_what_may_be_another_host_s_numbers(layout: Layout, old: Path) -> None:
+    state = (0o100644, 0, 0, 5, 0, 7, digests.of_bytes(b"x"), (1, 2, 3))
+    record = make_record([(b"/in", 4, state, False)])
+    old_file(layout, KEYS[0]).write_bytes(b"procache records 1\n" + frame(record))
+    migrate.migrate(layout, 16)
+    [carried] = records.load(layout, KEYS[0])
+    assert carried.facts[0][2] == (*state[:7], None)
+
+
 def test_no_more_are_kept_than_is_set(layout: Layout, old: Path) -> None:
     migrate.migrate(layout, 2)
     assert [statuses(layout, key) for key in KEYS] == [[3, 2]] * 3

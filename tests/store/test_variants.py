@@ -307,6 +307,14 @@ def test_files_are_recognised_by_identity_only_where_they_were_seen(layout: Layo
         assert (not match(record, World(Memo()), Streams(), Policy()).differences) == hits, host
 
 
+def test_hosts_that_cannot_be_told_are_not_taken_for_one(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hosts, "own", lambda: hosts.NOBODY)
+    state = (0o100644, 0, 0, 5, 0, 7, digests.of_bytes(b"x"), (1, 2, 3))
+    add(layout, make_record([(b"/in", CONTENT, state, False)]))
+    [record] = records.load(layout, KEY)
+    assert record.facts[0][2][7] is None  # type: ignore[index]
+
+
 def test_on_another_host_equal_content_still_hits(layout: Layout, tmp_path: Path) -> None:
     path = tmp_path / "in"
     path.write_bytes(b"content")
