@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 MOST = 16
 
 
+#: Among so many commands, those used last, the nearest is looked for: some seconds.
+MOST_COMMANDS = 20_000
+
+
 def diagnose(
     argv: list[bytes], cache_dir: str | None, config: str | None, given: dict[str, object]
 ) -> dict[str, object]:
@@ -80,7 +84,7 @@ def always_run(front: Front) -> Reason | None:
 def nearest_command(front: Front) -> dict[str, object] | None:
     """The recorded command of the same program that differs in the fewest fields, and how."""
     best: tuple[int, Record, list[Reason]] | None = None
-    for _, record in records.every(front.layout):
+    for record in records.lately_used(front.layout, MOST_COMMANDS):
         if not same_program(record, front):
             continue
         differences = field_differences(record, front)

@@ -228,8 +228,9 @@ def opened(layout: Layout, key: bytes) -> RecordFile | None:
     except FileNotFoundError:
         return None
     except Damaged:
+        if os.path.samestat(os.fstat(fd), os.stat(path)):  # somebody may have put a good one in its place
+            layout.set_aside(path)
         os.close(fd)
-        layout.set_aside(path)
         return None
     except BaseException:
         if fd >= 0:
@@ -271,6 +272,23 @@ def every(layout: Layout) -> Iterator[tuple[bytes, Record]]:
     for key in keys(layout):
         for record in load(layout, key):
             yield key, record
+
+
+def lately_used(layout: Layout, most: int) -> Iterator[Record]:
+    """The newest readable record of each command, of the ``most`` commands that were used last."""
+    from heapq import nlargest
+
+    for _, key in nlargest(most, ((_last_use(layout.record(key)), key) for key in keys(layout))):
+        record = next(load(layout, key), None)
+        if record is not None:
+            yield record
+
+
+def _last_use(path: bytes) -> float:
+    try:
+        return os.stat(path).st_mtime
+    except OSError:
+        return 0.0
 
 
 def _listed(path: bytes) -> list[bytes]:

@@ -81,3 +81,18 @@ def test_so_many_results_are_kept_as_was_said(lab: Lab) -> None:
     for number, outcome in ((4, "hit"), (2, "hit"), (1, "miss")):
         lab.write("in", f"{number}\n")
         assert lab.run("sort in").root.outcome == outcome
+
+
+def test_another_host_goes_by_content(lab: Lab) -> None:
+    """Two hosts with one store: what the one has seen of files, but not their identities, holds on the other."""
+    lab.write("in", "2\n1\n")
+    here = 'sh -c \'exec "$@"\' sh "$@"'
+    there = 'unshare --uts sh -c \'echo clone > /proc/sys/kernel/hostname && exec "$@"\' sh "$@"'
+    if lab.run("true", around=there).status:
+        pytest.skip("no name of its own can be given to a process here")
+    assert lab.run("sort in", around=here).root.outcome == "miss"
+    assert lab.run("sort in", around=there).root.outcome == "hit"
+    lab.rewrite("in", "3\n1\n")
+    assert lab.run("sort in", around=there).root.outcome == "miss"
+    assert lab.run("sort in", around=here).root.outcome == "hit"
+    assert len(list((lab.cache / "v2" / "memo").iterdir())) == 2

@@ -249,6 +249,35 @@ def test_what_is_no_record_file_is_set_aside(layout: Layout, data: bytes) -> Non
     assert (damaged(layout), path_of(layout).exists()) == (["damaged-" + path_of(layout).name], False)
 
 
+def test_a_good_file_that_has_come_in_the_place_of_a_damaged_one_stays(
+    layout: Layout, whole: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path_of(layout).write_bytes(b"damaged")
+    parse = records.RecordFile._parse
+
+    def parse_late(file: records.RecordFile, width: int) -> None:
+        path_of(layout).rename(path_of(layout).with_name("old"))
+        path_of(layout).write_bytes(whole)
+        parse(file, width)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(records.RecordFile, "_parse", parse_late)
+        assert records.find(layout, KEY) is None
+    assert (statuses(layout), damaged(layout)) == ([3, 2, 1], [])
+
+
+def test_commands_used_last_are_told_by_their_newest_record(layout: Layout) -> None:
+    for number in range(5):
+        key = digests.of_bytes(b"%d" % number)
+        for kind in (0, 1):
+            add_record(layout, key, made := variant(10 * kind + number), made.pack(), 9)
+        os.utime(layout.record(key), (number, number))
+    os.truncate(layout.record(digests.of_bytes(b"3")), 5)
+    os.utime(layout.record(digests.of_bytes(b"3")), (3, 3))
+    assert [record.status for record in records.lately_used(layout, 3)] == [14, 12]
+    assert len(list(records.lately_used(layout, 100))) == 4
+
+
 @thorough
 @given(st.binary(max_size=200), st.booleans())
 def test_any_bytes_are_refused_cleanly(tmp_path_factory: pytest.TempPathFactory, data: bytes, begins: bool) -> None:

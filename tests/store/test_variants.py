@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from procache.model.aspects import CONTENT, LISTING, META, OWNER, STDIN, TARGET,
 from procache.model.match import match
 from procache.model.policy import Policy
 from procache.model.record import Record
-from procache.store import hosts, records
+from procache.store import hosts, merging, records
 from procache.store.layout import Layout
 from procache.store.records import RecordFile
 from procache.store.writer import add_record
@@ -287,6 +288,15 @@ def test_records_that_are_not_taken_up_are_not_read(layout: Layout, monkeypatch:
     monkeypatch.setattr(os, "pread", counting)
     assert statuses(layout, world_of(7)) == [299 % 256, 7]
     assert read < records.FIRST + 10_000 < os.path.getsize(layout.record(KEY)) // 4
+
+
+def test_what_lies_across_two_identities_is_none() -> None:
+    one, other = b"0123456789abcdef", b"89abcdef01234567"
+    across = one[8:] + other[:8]
+    old = SimpleNamespace(identities=one + other + across, count=3)
+    assert [merging.place_of(old, each) for each in (one, other, across, b"0" * 16)] == [0, 1, 2, -1]  # type: ignore[arg-type]
+    old.count = 2
+    assert merging.place_of(old, across) == -1  # type: ignore[arg-type]
 
 
 # -- hosts -----------------------------------------------------------------------------------------
