@@ -85,8 +85,7 @@ def copy_to(layout: Layout, digest: bytes, size: int, target: int) -> None:
     source, path = _open(layout, digest)
     try:
         if path.endswith(PACKED):
-            _write(target, _unpacked(layout, digest, size, source, path))
-            return
+            return _unpack(layout, digest, size, source, path, target)
         st = os.fstat(source)
         if st.st_size != size:
             _bad(layout, path)
@@ -94,8 +93,7 @@ def copy_to(layout: Layout, digest: bytes, size: int, target: int) -> None:
             data = os.read(source, size)
             if not digests.fits(digest, data):
                 _bad(layout, path)
-            _write(target, data)
-            return
+            return _write(target, data)
         _copy_large(layout, digest, source, target, path)
     finally:
         os.close(source)
@@ -116,7 +114,7 @@ def open_plain(layout: Layout, digest: bytes, size: int) -> int:
     fd, path = _open(layout, digest)
     try:
         if path.endswith(PACKED):
-            return _in_memory(_unpacked(layout, digest, size, fd, path))
+            return _in_memory(layout, digest, size, fd, path)
         if os.fstat(fd).st_size != size or not digests.descriptor_fits(digest, fd):
             _bad(layout, path)
         plain, fd = fd, -1
@@ -126,33 +124,37 @@ def open_plain(layout: Layout, digest: bytes, size: int) -> int:
             os.close(fd)
 
 
-def _in_memory(data: bytes) -> int:
+def _in_memory(layout: Layout, digest: bytes, size: int, source: int, path: bytes) -> int:
     fd = os.memfd_create("blob")
     try:
-        _write(fd, data)
+        _unpack(layout, digest, size, source, path, fd)
         os.lseek(fd, 0, os.SEEK_SET)
-    except OSError:
+    except BaseException:
         os.close(fd)
         raise
     return fd
 
 
-def _unpacked(layout: Layout, digest: bytes, size: int, source: int, path: bytes) -> bytes:
-    """The content of a compressed blob that is open."""
+def _unpack(layout: Layout, digest: bytes, size: int, source: int, path: bytes, target: int) -> None:
+    """Write the content of a compressed blob that is open to an empty file."""
     from procache.store import zstd
 
     packed_size = os.fstat(source).st_size
     if packed_size > size or size > MOST_PACKED:
         _bad(layout, path)
+    algorithm = digests.algorithm(digest[:1])
+    state, written = algorithm.start(b""), 0
     try:
-        data = zstd.decompress(os.read(source, packed_size), size)
+        for piece in zstd.decompress(os.read(source, packed_size), size):
+            state.update(piece)
+            written += len(piece)
+            _write(target, piece)
     except ValueError:
         _bad(layout, path)
     except ImportError as error:
         raise BlobError("a stored blob is compressed, and there is no package backports.zstd to read it") from error
-    if len(data) != size or not digests.fits(digest, data):
+    if written != size or algorithm.letter + state.digest() != digest:
         _bad(layout, path)
-    return data
 
 
 def _open(layout: Layout, digest: bytes) -> tuple[int, bytes]:

@@ -242,13 +242,13 @@ def test_a_compressed_blob_cut_to_nothing_by_a_crash_is_written_anew(layout: Lay
 
 @given(st.binary(max_size=300), st.integers(1, 200))
 def test_any_content_comes_back_from_a_frame(content: bytes, times: int) -> None:
-    assert zstd.decompress(zstd.compress(content * times), len(content) * times) == content * times
+    assert b"".join(zstd.decompress(zstd.compress(content * times), len(content) * times)) == content * times
 
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_a_frame_or_are_refused(data: bytes) -> None:
     try:
-        assert len(zstd.decompress(data, 1000)) <= 1000
+        assert len(b"".join(zstd.decompress(data, 1000))) <= 1000
     except ValueError:
         pass
 
