@@ -145,7 +145,7 @@ def _unpack(layout: Layout, digest: bytes, size: int, source: int, path: bytes, 
     algorithm = digests.algorithm(digest[:1])
     state, written = algorithm.start(b""), 0
     try:
-        for piece in zstd.decompress(os.read(source, packed_size), size):
+        for piece in zstd.pieces(os.read(source, packed_size), size):
             state.update(piece)
             written += len(piece)
             _write(target, piece)
@@ -270,3 +270,21 @@ def renew(layout: Layout, digest: bytes) -> bool:
             pass  # of another user: it stays as old as it is
         return True
     return False
+
+
+def check(path: bytes, digest: bytes) -> bool:
+    """True when the blob at ``path`` holds what its name says. Raises digests.Unknown, OSError, ImportError."""
+    algorithm = digests.algorithm(digest[:1])
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        if not path.endswith(PACKED):
+            return algorithm.of_descriptor(fd) == digest
+        from procache.store import zstd
+
+        try:
+            content = zstd.decompress(os.read(fd, MOST_PACKED), MOST_PACKED)
+        except ValueError:
+            return False
+        return algorithm.of_bytes(content) == digest
+    finally:
+        os.close(fd)
