@@ -1,15 +1,14 @@
-"""Sums over a store: what it holds, and what all its runs did."""
+"""Sums over a store: what it holds, and which commands saved the most."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from procache.report import jsonable
-from procache.report.journal import NONE, Counts, Run
+from procache.report.journal import Run
 from procache.report.tree import HIT
 
 #: How many commands are named as those that saved the most.
@@ -31,35 +30,18 @@ class Command(NamedTuple):
     saved: float
 
 
-@dataclass(slots=True)
-class Totals:
-    """Sums over all journals."""
-
-    runs: int = 0
-    counts: Counts = NONE
-    saved: float = 0.0
-    hits: Counter[tuple[bytes, ...]] = field(default_factory=Counter)
-    saved_by: dict[tuple[bytes, ...], float] = field(default_factory=dict)
-
-    def best(self) -> list[Command]:
-        """The commands that saved the most, most first."""
-        top = sorted(self.saved_by.items(), key=lambda item: (-item[1], item[0]))[:BEST]
-        return [Command(argv, self.hits[argv], saved) for argv, saved in top]
-
-
-def add_up(runs: Iterable[Run]) -> Totals:
-    """Sum over ``runs``, which are dropped one by one."""
-    totals = Totals()
+def best(runs: Iterable[Run]) -> list[Command]:
+    """The commands that saved the most in these runs, most first; the runs are dropped one by one."""
+    hits: Counter[tuple[bytes, ...]] = Counter()
+    saved: dict[tuple[bytes, ...], float] = {}
     for run in runs:
-        totals.runs += 1
-        totals.counts = Counts(*map(sum, zip(totals.counts, run.counts, strict=True)))
-        totals.saved += run.saved
         for node in run.executions():
             if node.outcome == HIT:
                 argv = tuple(node.argv)
-                totals.hits[argv] += 1
-                totals.saved_by[argv] = totals.saved_by.get(argv, 0.0) + node.saved
-    return totals
+                hits[argv] += 1
+                saved[argv] = saved.get(argv, 0.0) + node.saved
+    top = sorted(saved.items(), key=lambda item: (-item[1], item[0]))[:BEST]
+    return [Command(argv, hits[argv], gain) for argv, gain in top]
 
 
 def files(folder: bytes) -> Iterator[bytes]:
@@ -89,7 +71,6 @@ def measure(folder: bytes) -> Folder:
     return Folder(number, size)
 
 
-def as_json(totals: Totals) -> dict[str, Any]:
-    """The sums as JSON can hold them."""
-    best = [{**one._asdict(), "argv": jsonable.plain(one.argv)} for one in totals.best()]
-    return {**totals.counts._asdict(), "saved": totals.saved, "best": best}
+def as_json(best: list[Command]) -> list[dict[str, Any]]:
+    """These commands as JSON can hold them."""
+    return [{**one._asdict(), "argv": jsonable.plain(one.argv)} for one in best]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import msgpack
 
 from procache.report.journal import Run, read
+from procache.store import usage
+from procache.store.layout import Layout
 
 START = 1_800_000_000.0
 RUN_ID = "20270115T080000.000000-77"
@@ -19,6 +22,8 @@ class Journal:
     def __init__(self, *argv: str | bytes, name: str = RUN_ID, **fields: Any) -> None:
         self.name = name
         self.events: list[bytes] = []
+        self.counts = {"hit": 0, "miss": 0, "uncacheable": 0}
+        self.saved = 0.0
         options = {"resume": False, "refresh": False, "no_store": False}
         start = {"version": "0.1.0", "cwd": b"/work", "started": START, "pid": 77, "host": "elsewhere"}
         self.add(
@@ -43,7 +48,11 @@ class Journal:
         times = {"started": START + number, "ended": START + number + 1.5, "saved": 0.0, "nested": 0}
         names = {"exe": b"/bin/" + words(argv)[0], "cwd": b"/work", "key": f"{number:032x}"}
         event = {"t": "exec", "id": number, "parent": parent, "argv": words(argv), **names, **base, **times}
-        return self.add({**event, **fields})
+        event |= fields
+        if event["outcome"] in self.counts:
+            self.counts[event["outcome"]] += 1
+        self.saved += event["saved"]
+        return self.add(event)
 
     def hit(self, number: int, parent: int | None, *argv: str | bytes, **fields: Any) -> Journal:
         """Append an execution that was skipped and saved two seconds."""
@@ -65,9 +74,10 @@ class Journal:
         return read(self.name, self.data)
 
     def save(self, cache: Path) -> Path:
-        """Write the journal into the store in ``cache``, which is made at need."""
+        """Write the journal into the store in ``cache``, which is made at need, and count the run."""
         path = store(cache) / "runs" / f"{self.name}.journal"
         path.write_bytes(self.data)
+        usage.append(Layout(os.fsencode(cache)), (1, *self.counts.values()), self.saved)
         return path
 
 

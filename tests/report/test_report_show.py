@@ -12,7 +12,7 @@ import pytest
 from procache.report import show
 from procache.report.text import Style
 
-from .builder import RUN_ID, START, Journal
+from .builder import RUN_ID, START, Journal, store
 from .conftest import Ask
 
 LATER = "20270115T090000.000000-78"
@@ -187,7 +187,7 @@ def test_a_run_that_is_not_there_is_wrong_use(cache: Path, ask: Ask) -> None:
 @pytest.mark.parametrize("made", [False, True])
 def test_an_empty_store_is_one_line_and_status_1(cache: Path, ask: Ask, verb: str, made: bool) -> None:
     if made:
-        Journal().save(cache).unlink()
+        store(cache)
     said = ask(verb)
     assert (said.status, said.out) == (1, "")
     assert said.err.startswith("procache: no")

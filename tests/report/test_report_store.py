@@ -10,7 +10,7 @@ import pytest
 from model.records import make_record
 
 from procache.report import clear, text
-from procache.store import blobs, writer
+from procache.store import blobs, usage, writer
 from procache.store.layout import Layout
 
 from .builder import START, Journal, store
@@ -48,7 +48,7 @@ def test_stats_counts_records_blobs_runs_and_what_was_saved(cache: Path, ask: As
     assert told["commands"] == 1
     assert told["records"] == {"count": 2, "bytes": os.path.getsize(layout.record(KEY))}
     assert told["blobs"] == {"count": 1, "bytes": 5}
-    assert told["runs"]["count"] == 2
+    assert (told["runs"]["count"], told["runs"]["journals"]) == (2, 2)
     assert (told["hit"], told["miss"], told["uncacheable"], told["saved"]) == (3, 1, 1, 8.0)
     assert told["best"] == [
         {"argv": ["clustalw", "1"], "hits": 2, "saved": 7.0},
@@ -65,6 +65,17 @@ def test_stats_for_people(cache: Path, ask: Ask) -> None:
     assert "executions    3 hits, 1 miss, 0 uncacheable (75.0 % hits)" in lines
     assert "time saved    about 8.00 s" in lines
     assert lines[-2:] == ["7.00 s     2  clustalw 1", "1.00 s     1  wc"]
+
+
+def test_stats_outlive_the_journals(cache: Path, ask: Ask) -> None:
+    layout = fill(cache)
+    for path in (cache / "v2" / "runs").iterdir():
+        path.unlink()
+    usage.append(layout, usage.NO_RUN, damaged=2)
+    told = ask("stats", "--json").json
+    assert (told["runs"]["count"], told["runs"]["journals"]) == (1, 0)
+    assert (told["hit"], told["saved"], told["damaged"], told["best"]) == (3, 8.0, 2, [])
+    assert "damaged       2 files met and set aside" in ask("stats").out.splitlines()
 
 
 def test_stats_names_the_best_five(cache: Path, ask: Ask) -> None:
