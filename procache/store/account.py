@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import struct
 
-from procache.store import blobs, usage
+from procache.store import usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,18 +28,6 @@ class Account:
         self.layout = layout
         self.added = self.hit = self.miss = self.uncacheable = 0
         self.saved = 0.0
-
-    def expect(self, digest: bytes, size: int) -> None:
-        """A blob of so many bytes is about to be stored, unless it is there."""
-        if not blobs.present(self.layout, digest):
-            self.added += size
-
-    def expect_file(self, digest: bytes, staged: bytes) -> None:
-        """The same of a file in tmp, the holes of which take no room."""
-        try:
-            self.expect(digest, os.stat(staged).st_blocks * 512)
-        except OSError:
-            pass  # storing it will say so
 
     def take(self, packed: bytes) -> None:
         """What the tracer tells."""

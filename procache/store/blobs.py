@@ -187,26 +187,30 @@ def _write(target: int, data: bytes) -> None:
 # -- writing -----------------------------------------------------------------------------------------
 
 
-def put(layout: Layout, digest: bytes, content: bytes) -> None:
-    """Store content unless it is there already. Raises OSError."""
+def put(layout: Layout, digest: bytes, content: bytes) -> int:
+    """Store content unless it is there already; returns the bytes by which the store grew. Raises OSError."""
     from procache.store import files
 
     if _renewed(layout, digest, len(content)):
-        return
+        return 0
     packed = _packed(layout, content)
     if packed:
         files.write(layout, path_of(layout, digest) + PACKED, packed)
     else:
         files.write(layout, path_of(layout, digest), content)
+    return -(-len(packed or content) // BLOCK) * BLOCK
 
 
-def put_staged(layout: Layout, digest: bytes, staged: bytes, *, shared: bool = False) -> None:
+def put_staged(layout: Layout, digest: bytes, staged: bytes, *, shared: bool = False) -> int:
     """Store a file that was written to tmp, and is gone from there afterwards. Raises OSError.
+
+    Returns the bytes by which the store grew.
 
     ``shared``: its extents are those of another file, so that it takes no room as it is.
     """
     from procache.store import files
 
+    grown = 0
     try:
         st = os.stat(staged)
         if not _renewed(layout, digest, st.st_size):
@@ -216,12 +220,14 @@ def put_staged(layout: Layout, digest: bytes, staged: bytes, *, shared: bool = F
                     packed = _packed(layout, file.readall())
             if not packed:
                 files.place(layout, staged, path_of(layout, digest))
-                return
+                return st.st_blocks * 512
             files.write(layout, path_of(layout, digest) + PACKED, packed)
+            grown = -(-len(packed) // BLOCK) * BLOCK
     except OSError:
         files.drop(staged)
         raise
     files.drop(staged)
+    return grown
 
 
 def _packed(layout: Layout, content: bytes) -> bytes:

@@ -17,7 +17,8 @@ import time
 import msgpack
 
 from procache.model.record import Record
-from procache.store import blobs, files, hosts, journal, locks, merging, records
+from procache.store import account, blobs, files, hosts, journal, lastuse, locks, merging, records
+from procache.store.account import Account
 from procache.store.named import blobs_of
 
 TYPE_CHECKING = False
@@ -28,8 +29,9 @@ if TYPE_CHECKING:
 
 _HEAD = struct.Struct("<cII")
 #: Kinds of messages: a record; the content of a blob; the path of a temporary that is to be one, with content of its
-#: own or with extents that it shares with another file; an event of the journal.
-RECORD, BLOB, STAGED, SHARED, EVENT = b"r", b"b", b"s", b"c", b"j"
+#: own or with extents that it shares with another file; an event of the journal; a record that was replayed; the
+#: totals of the run.
+RECORD, BLOB, STAGED, SHARED, EVENT, USED, TOTALS = b"r", b"b", b"s", b"c", b"j", b"u", b"t"
 _PIPE_SIZE = 1 << 20
 #: How many different reasons for failing are told.
 MOST_TOLD = 10
@@ -94,6 +96,14 @@ class Writer:
         """Store a blob that is the file ``staged`` in the store's tmp folder: a copy, or one that shares extents."""
         self.seen.add(digest)
         self._send(SHARED if shared else STAGED, digest, staged)
+
+    def used(self, key: bytes, packed: bytes) -> None:
+        """A record was replayed that had not been used for long."""
+        self._send(USED, key, packed)
+
+    def totals(self, counts: dict[str, int], saved: float) -> None:
+        """What the run has done, for the statistics."""
+        self._send(TOTALS, b"", account.pack(counts, saved))
 
     def event(self, packed: bytes) -> None:
         """Append an event to the journal of this run; what was put before goes with it."""
@@ -169,15 +179,19 @@ class Losses:
 
 
 def _serve(reader: int, reporter: int, layout: Layout, journal_path: bytes, most: int) -> None:
-    losses = Losses()
+    losses, sums = Losses(), Account(layout)
     for kind, name, body in _messages(reader):
         try:
             if kind == RECORD:
-                _add_whole(layout, name, body, most, losses.blobs)
+                sums.added += _add_whole(layout, name, body, most, losses.blobs)
             elif kind == EVENT:
                 journal.write(journal_path, body)
+            elif kind == USED:
+                lastuse.renew(layout, name, Record.unpack(body))
+            elif kind == TOTALS:
+                sums.take(body)
             else:
-                _add_blob(layout, kind, name, body)
+                sums.added += _add_blob(layout, kind, name, body)
         except OSError as error:
             losses.add(error.strerror or str(error))
             losses.results += kind == RECORD
@@ -185,6 +199,7 @@ def _serve(reader: int, reporter: int, layout: Layout, journal_path: bytes, most
                 losses.blobs.add(name)
         except Incomplete:
             losses.results += 1
+    sums.close()
     os.write(reporter, msgpack.packb((losses.results, losses.reasons[:MOST_TOLD])))
 
 
@@ -207,22 +222,33 @@ def _messages(reader: int) -> Iterator[tuple[bytes, bytes, bytes]]:
 
 
 class Incomplete(Exception):
-    """Raised for a record that names a blob which could not be stored: no replay could use it."""
+    """Raised for a record that names a blob which could not be stored, or was evicted: no replay could use it."""
 
 
-def _add_whole(layout: Layout, key: bytes, packed: bytes, most: int, lost: set[bytes]) -> None:
-    """Store a record, if all that it names is there. Raises OSError, Incomplete."""
+def _add_whole(layout: Layout, key: bytes, packed: bytes, most: int, lost: set[bytes]) -> int:
+    """Store a record, if all that it names is there, and stays while this goes on. Returns the bytes that it takes.
+
+    Raises OSError, Incomplete.
+    """
     record = Record.unpack(packed)
-    if lost and not lost.isdisjoint(blobs_of(record)):
+    named = blobs_of(record)
+    if lost and not lost.isdisjoint(named):
         raise Incomplete
-    add_record(layout, key, record, packed, most)
+    using = locks.using(layout) if named else -1
+    try:
+        if not all(blobs.renew(layout, digest) for digest in named):
+            raise Incomplete
+        add_record(layout, key, record, packed, most)
+    finally:
+        if using >= 0:
+            os.close(using)
+    return len(packed)
 
 
-def _add_blob(layout: Layout, kind: bytes, digest: bytes, body: bytes) -> None:
+def _add_blob(layout: Layout, kind: bytes, digest: bytes, body: bytes) -> int:
     if kind == BLOB:
-        blobs.put(layout, digest, body)
-    else:
-        blobs.put_staged(layout, digest, body, shared=kind == SHARED)
+        return blobs.put(layout, digest, body)
+    return blobs.put_staged(layout, digest, body, shared=kind == SHARED)
 
 
 def add_record(layout: Layout, key: bytes, record: Record, packed: bytes, most: int, host: bytes | None = None) -> None:

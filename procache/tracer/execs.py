@@ -15,7 +15,7 @@ from procache.model.match import ALL, match
 from procache.model.policy import TIMED, TIMED_LOOKS
 from procache.model.reasons import Reason, reason
 from procache.model.record import Record
-from procache.store import journal, records
+from procache.store import journal, records, usage
 from procache.tracer.calls import PathCalls
 from procache.tracer.fds import Inherited, TraceeStreams, further_kinds, open_count, reads_nothing, share, surviving
 from procache.tracer.gather import LEAST_LIMIT, Gather, may_gather
@@ -334,6 +334,8 @@ class Execs:
         return (nearest or [])[:TOLD]
 
     def _count_hit(self, t: Tracee, pending: Pending, record: Record, started: float) -> None:
+        if usage.is_old(self.layout.record(pending.command.key)):
+            self.writer.used(pending.command.key, record.pack())
         self.count += 1
         self.counts[HIT] += 1
         self.saved += record.wall

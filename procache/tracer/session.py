@@ -18,7 +18,7 @@ from procache.events import run_event
 from procache.model.reasons import Reason
 from procache.model.tree import Tree
 from procache.plain import TRACER_NAME, exec_plainly
-from procache.store import journal, memofile
+from procache.store import journal, memofile, upkeep
 from procache.store.writer import Writer
 from procache.summary import run_flags, summary, wants_summary
 from procache.tracer import bpf, faults, signals
@@ -105,6 +105,7 @@ def follow_for_a_while(front: Front, options: RunOptions, loop: Loop, execs: Exe
 def close_books(front: Front, options: RunOptions, execs: Execs, status: int) -> None:
     """The run is over: its journal, its memo and its last lines."""
     execs.writer.event(journal.pack({"t": "end", "ended": time.time(), "status": status, "counts": execs.counts}))
+    execs.writer.totals(execs.counts, execs.saved)
     memofile.append(front.layout, front.world.memo)
     complaint = execs.writer.finish()
     if complaint and not options.quiet and not faults.said():
@@ -114,6 +115,7 @@ def close_books(front: Front, options: RunOptions, execs: Execs, status: int) ->
     if wants_summary(options):
         verified = execs.verify.count if execs.verify is not None else 0
         summary(execs.counts, time.time() - front.started, execs.saved, 1, verified)
+    upkeep.after_run(front.layout, front.policy)
 
 
 def tell_of(verify: Verify) -> None:
