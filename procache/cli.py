@@ -14,6 +14,7 @@ usage: procache run [options] -- COMMAND [ARG…]     run a command, skipping wh
        procache log | show [RUN] | stats | clear    runs, one run as a tree, totals, forget everything
        procache gc [--max-size S] [--older-than A]  delete what was not used for longest (done by itself after runs)
        procache pin RUN | pin --list | unpin RUN    keep what a run has stored
+       procache verify [--repair]                   check everything that is stored
        procache config show [--origin]              what is set, and where
        procache store migrate                       carry a store of an older format over
        procache --help | --version
@@ -33,7 +34,7 @@ options of run:
 
 Every verb but run takes --json and --cache-dir; see procache VERB --help.
 """
-VERBS = ("explain", "check", "log", "show", "stats", "clear", "config", "gc", "pin", "unpin", "store")
+VERBS = ("explain", "check", "log", "show", "stats", "clear", "config", "gc", "pin", "unpin", "verify", "store")
 FLAGS = {
     "--refresh": "refresh",
     "--no-store": "no_store",

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 
 from procache.errors import ProcacheError
-from procache.report import clear, diagnosis, evict, explain, log, pinning, settings, show, stats, store
+from procache.report import clear, diagnosis, evict, explain, integrity, log, pinning, settings, show, stats, store
 from procache.report.options import Options, parse
 from procache.report.output import Output
 
@@ -24,6 +24,7 @@ VERBS: dict[str, Verb] = {
     "gc": evict.run,
     "pin": pinning.pin,
     "unpin": pinning.unpin,
+    "verify": integrity.run,
     "store": store.run,
 }
 #: What a shell reports for a program that a closed pipe ended (128 + SIGPIPE).

@@ -22,6 +22,7 @@ ABOUT = {
     "gc": "Delete what was not used for longest. Without options: as the settings max_size and max_age say.",
     "pin": "Keep what a run has stored from being deleted by gc; --list names the runs that are kept.",
     "unpin": "Keep what a run has stored no longer.",
+    "verify": "Check everything that is stored: exit status 0 if all is well, 1 if not. Runs may go on meanwhile.",
     "store": "Carry a store of an older format over into the present one.",
 }
 USAGE = {
@@ -61,6 +62,7 @@ class Options:
     project: str | None = None
     dry_run: bool = False
     listed: bool = False
+    repair: bool = False
     command: list[bytes] | None = None
 
 
@@ -125,6 +127,8 @@ def _parser(verb: str) -> Parser:
         add("run", metavar="RUN", nargs=None if verb == "unpin" else "?", help=RUN_HELP.partition(" (")[0])
     if verb == "pin":
         add("--list", dest="listed", action="store_true", help="name the runs that are kept")
+    if verb == "verify":
+        add("--repair", action="store_true", help="set damaged things aside, which makes them a miss")
     if verb == "clear":
         add("--yes", "-y", action="store_true", help="do not ask")
     add("--json", action="store_true", help="write JSON instead of text")

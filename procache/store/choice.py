@@ -66,7 +66,7 @@ class Sum:
 class Choice:
     """What is to go: found out in one pass, told in a second one."""
 
-    __slots__ = ("limits", "kept", "now", "floors", "aged", "minutes", "minute", "rest")
+    __slots__ = ("limits", "kept", "now", "floors", "aged", "any_aged", "minutes", "minute", "rest")
 
     def __init__(self, layout: Layout, limits: Limits, now: float) -> None:
         self.limits = limits
@@ -75,7 +75,7 @@ class Choice:
         self.kept.runs.update(last_runs(layout))
         ages = {RECORD: limits.age, BLOB: limits.age, JOURNAL: limits.journal_age}
         self.floors = {kind: int((now - age) * 1e9) if age else -1 for kind, age in ages.items()}
-        self.aged = 0
+        self.aged, self.any_aged = 0, False
         #: bytes by the minute of the last use
         self.minutes: dict[int, int] = {}
         #: all before this minute goes, and of it the oldest ``rest`` bytes
@@ -87,6 +87,7 @@ class Choice:
             return
         if entry.mtime < self.floors[entry.kind]:
             self.aged += entry.size
+            self.any_aged = True
             return
         if entry.mtime > self.now + _AHEAD and not dry:
             touch(entry.path)
@@ -110,7 +111,7 @@ class Choice:
     @property
     def any(self) -> bool:
         """True when something goes."""
-        return bool(self.aged or self.minute)
+        return self.any_aged or bool(self.minute)
 
     def chosen(self, entries: Iterator[Entry]) -> Iterator[Entry]:
         """The second pass: what goes."""

@@ -9,16 +9,20 @@ import time
 from procache import digests
 from procache.model import effects as fx
 from procache.model.aspects import ABSENT
+from procache.model.command import told
 from procache.model.record import Record
 from procache.store import blobs, records, writer
 from procache.store.layout import Layout
 
 DAY = 86400.0
+WORK = b"/work"
+Command = tuple[object, ...]
+_commands: dict[bytes, Command] = {}
 
 
 def record(
     *contents: bytes,
-    cwd: bytes = b"/work",
+    cwd: bytes = WORK,
     children: tuple[bytes, ...] = (),
     stored: float = 0.0,
     mark: str = "",
@@ -30,7 +34,7 @@ def record(
         digest = digests.of_bytes(content)
         state = (stat.S_IFREG | 0o644, 0, 0, len(content), 1, 5, digest, None)
         effects.append((b"/out/%d" % number, fx.FILE, 0, state, None, False, None))
-    command = (b"/bin/cp", (b"cp", mark.encode()), cwd, digests.of_bytes(b"env"), (b"null",) * 3, (), b"")
+    command = command_of(0, cwd)
     facts = [(b"/in" + mark.encode(), ABSENT, 2, False)]
     segments = [(1, len(stream))] if stream else []
     digest = digests.of_bytes(stream) if stream else b""
@@ -40,13 +44,22 @@ def record(
     )
 
 
+def command_of(number: int, cwd: bytes = WORK) -> Command:
+    """The stored form of a command."""
+    return (b"/bin/job", (b"job", b"%d" % number), cwd, digests.of_bytes(b"env"), (b"null",) * 3, (), b"")
+
+
 def key_of(number: int) -> bytes:
-    """A command key."""
-    return digests.of_bytes(b"key %d" % number)
+    """The key of such a command."""
+    key = digests.of_bytes(told(command_of(number)))
+    _commands[key] = command_of(number)
+    return key
 
 
 def put(layout: Layout, key: bytes, made: Record, *contents: bytes, age: float = 0.0) -> None:
-    """Store blobs and a record that were last used ``age`` seconds ago."""
+    """Store blobs and a record that were last used ``age`` seconds ago; the record is of the command of its key."""
+    if made.command[2] == WORK:
+        made.command = _commands[key]
     moment = time.time() - age
     for content in contents:
         blobs.put(layout, digests.of_bytes(content), content)
