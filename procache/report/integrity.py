@@ -71,8 +71,8 @@ def run(options: Options, output: Output) -> int:
 def check(layout: Layout, repair: bool, progress: Progress) -> Iterator[Finding]:
     """Everything that is wrong or worth a remark."""
     checker = fsck.Checker(layout, repair, progress.step)
-    yield from checker.record_files()
     yield from checker.blob_files()
+    yield from checker.record_files()  # after the blobs: what names one that was set aside is of no use
     yield from journals(layout, checker, progress)
     yield from checker.rest(time.time())
 

@@ -127,7 +127,7 @@ class Checker:
         for digest in blobs_of(record):
             if not blobs.present(self.layout, digest):
                 sums = tally.read(self.layout)
-                evicted = sums.evicting or record.stored <= sums.evicted
+                evicted = sums.evicting or 0 < record.stored <= sums.evicted
                 name = digests.hexadecimal(digest).decode()
                 return "evicted" if evicted else "blob-lost", f"variant {place + 1}: {name}"
         return "", ""
@@ -146,14 +146,15 @@ class Checker:
         """Set a file aside where that was asked for, unless another one is in its place."""
         if not self.repair:
             return False
-        lock = locks.folder(os.path.dirname(path)) if path.startswith(self.layout.records) else -1
-        try:
-            if _is(path, st):
-                self.layout.set_aside(path)
-            return not _is(path, st)
-        finally:
-            if lock >= 0:
-                os.close(lock)
+        if not path.startswith(self.layout.records):
+            return self._moved(path, st)
+        with locks.Folder(os.path.dirname(path)):
+            return self._moved(path, st)
+
+    def _moved(self, path: bytes, st: os.stat_result) -> bool:
+        if _is(path, st):
+            self.layout.set_aside(path)
+        return not _is(path, st)
 
     # -- blobs -------------------------------------------------------------------------------------------------
 

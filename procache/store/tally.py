@@ -130,7 +130,12 @@ def settle(layout: Layout, size: int, since: int, evicted: bool) -> None:
 
 def compact(layout: Layout) -> None:
     """One entry for all that was, and the size as it was measured last. Raises OSError."""
-    _replace(layout, 0, lambda sums: usage.pack(usage.MEASURED, sums.measured, seconds=sums.evicted, size=sums.size))
+
+    def measured(sums: Tally) -> bytes:
+        known = usage.pack(usage.MEASURED, sums.measured, seconds=sums.evicted, size=sums.size)
+        return known + usage.pack(usage.BEGIN, time.time()) if sums.evicting else known
+
+    _replace(layout, 0, measured)
 
 
 def _replace(layout: Layout, since: int, measured: Callable[[Tally], bytes]) -> bool:
@@ -145,8 +150,7 @@ def _replace(layout: Layout, since: int, measured: Callable[[Tally], bytes]) -> 
         counts = (sums.runs, sums.hit, sums.miss, sums.uncacheable)
         totals = usage.pack(usage.ADD, time.time(), counts, sums.saved, damaged=sums.damaged)
         later = usage.pack(usage.ADD, time.time(), size=sums.added)
-        begun = usage.pack(usage.BEGIN, time.time()) if sums.evicting and not since else b""
-        files.write(layout, layout.usage, totals + measured(sums) + later + begun)
+        files.write(layout, layout.usage, totals + measured(sums) + later)
         return True
     finally:
         os.close(fd)
