@@ -11,7 +11,7 @@ import stat
 import time
 
 from procache import __version__, digests
-from procache.errors import UsageError
+from procache.errors import SCARCE, UsageError
 from procache.model.aspects import ChangedWhileReading
 from procache.model.command import Command, EnvTables
 from procache.model.match import ALL, match
@@ -178,12 +178,12 @@ class Front:
         replay.stage()
         try:
             replay.commit()
-        except OSError as error:
+        except SCARCE as error:
             raise ReplayFailed(str(error)) from error
-        self.input.consume()
-        if record.stdin_end is not None:
-            os.lseek(0, record.stdin_end, os.SEEK_SET)
         try:
+            self.input.consume()
+            if record.stdin_end is not None:
+                os.lseek(0, record.stdin_end, os.SEEK_SET)
             for fd, data in out.pieces(record, blob):
                 out.write_all(fd, data)
         except BrokenPipeError:

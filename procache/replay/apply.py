@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import stat
 
+from procache.errors import SCARCE
 from procache.model import effects as fx
 from procache.model.aspects import DIGEST, GID, MODE, MTIME, SIZE, UID, ChangedWhileReading, State
 from procache.store import locks
@@ -96,7 +97,7 @@ class Replay:
             for effect in sorted(self.effects, key=_written_at):
                 self._stage(effect)
             self._check_rights()
-        except (OSError, ReplayFailed) as error:
+        except (*SCARCE, ReplayFailed) as error:
             self.abandon()
             raise ReplayFailed(str(error)) from error
         finally:
@@ -234,7 +235,7 @@ class Replay:
             self._touch_up()
             if self.undo is not None:
                 self.undo.forget()
-        except OSError:
+        except BaseException:
             if self.undo is not None:
                 self.undo.back()
             raise

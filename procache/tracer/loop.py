@@ -392,7 +392,7 @@ class Loop:
         return None
 
     def _helped(self, t: Tracee, status: int, ended: int) -> None:
-        """The output of a skipped program is written, or could not be (``Skip._deliver``)."""
+        """The output of a skipped program is written, or could not be (``Delivery``)."""
         if ended >> 8 == signal.SIGPIPE:
             status = -signal.SIGPIPE
         elif ended:

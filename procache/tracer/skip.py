@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import stat
 
+from procache.errors import SCARCE
 from procache.model import effects as fx
 from procache.model.aspects import BEGINS, DESCRIPTORS, STDIN, ChangedWhileReading, Fact
 from procache.model.reasons import reason
@@ -16,6 +17,7 @@ from procache.model.tree import is_folder
 from procache.replay import streams as out
 from procache.replay.apply import Replay, ReplayFailed
 from procache.tracer import pipereads
+from procache.tracer.delivery import Delivery
 from procache.tracer.fds import StdinLook, same_open_file, share
 
 TYPE_CHECKING = False
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from procache.tracer.streamcalls import StreamCalls
     from procache.tracer.tracee import Tracee
 
-BROKEN_PIPE = 13
 #: Taints what contains a skipped program whose output could not be written: it is not to be recorded so.
 OUTPUT_LOST = reason("internal", detail="replay: the output could not be written")
 
@@ -57,6 +58,7 @@ class Skip:
         replay = Replay(self.layout, self.tree.world, record.effects, renew=renew)
         blob = -1
         shared: dict[int, int] = {}
+        delivery: Delivery | None = None
         try:
             blob = out.check(record, self.layout)
             for fd in {fd for fd, _ in record.segments} | ({0} if record.stdin_end is not None else set()):
@@ -64,22 +66,25 @@ class Skip:
             replay.stage()
             if self._reads_pipe() and pending.gather is not None:
                 pending.gather.take()
+            delivery = Delivery(record, blob, shared)
             self._account(t, pending, record, blob)
             try:
                 replay.commit()
-            except OSError as error:  # half of it is in place: what contains it is not to be recorded
+            except SCARCE as error:  # what contains it is not to be recorded
                 self.tree.taint(t.ex, reason("internal", detail=f"replay: {error}"))
                 raise
             finally:
                 self._names_changed(record)
-            self._deliver(record, blob, shared)
+            self.status, self.helper = delivery.begin()
             if self.status != record.status and self.status > 0:
                 self.tree.taint(t.ex, OUTPUT_LOST)
             return True
-        except (ReplayFailed, OSError) as error:
+        except (ReplayFailed, *SCARCE) as error:
             self.failure = str(error)
             return False
         finally:
+            if delivery is not None:
+                delivery.drop()
             for fd in (*shared.values(), *((blob,) if blob >= 0 else ())):
                 os.close(fd)
 
@@ -151,33 +156,3 @@ class Skip:
         for effect in record.effects:
             if effect[fx.KIND] in (fx.DIR, fx.LINK) or effect[fx.PRIOR] not in (0, stat.S_IFREG):
                 self.paths.forget_names()
-
-    # -- the streams -------------------------------------------------------------------------------------------
-
-    def _deliver(self, record: Record, blob: int, shared: dict[int, int]) -> None:
-        self.status, self.helper = record.status, 0
-        if record.stdin_end is not None:
-            os.lseek(shared[0], record.stdin_end, os.SEEK_SET)
-        size = sum(size for _, size in record.segments)
-        writes = len(record.segments) + size // out.CHUNK
-        if all(out.never_blocks(shared[fd], size, writes) for fd, _ in record.segments):
-            self._write(record, blob, shared)
-            return
-        self.helper = os.fork()
-        if not self.helper:
-            try:
-                self._write(record, blob, shared)
-            finally:
-                os._exit(BROKEN_PIPE if self.status == -BROKEN_PIPE else self.status != record.status)
-
-    def _write(self, record: Record, blob: int, shared: dict[int, int]) -> None:
-        for fd, data in out.pieces(record, blob):
-            try:
-                out.write_all(shared[fd], data)
-            except BrokenPipeError:
-                self.status = -BROKEN_PIPE
-                return
-            except OSError as error:  # the program would have met it too, and said so
-                out.complain(error)
-                self.status = record.status or 1
-                return

@@ -86,7 +86,8 @@ def torture(bench: Bench, whole: bool) -> None:
 
 
 def prepare(place: Place) -> None:
-    """The store of the warm scenes."""
+    """The store of the warm scenes. What the store writes is to outlive a power failure, so that fsync can fail too."""
+    place.env["PROCACHE_FSYNC"] = "full"
     place.fresh(0)
     place.run()
     place.store.rename(template(place, 0) or place.root)
