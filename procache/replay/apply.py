@@ -42,14 +42,14 @@ class Staged:
 
     def drop(self) -> None:
         """Leave nothing behind."""
-        if self.blob >= 0:
-            os.close(self.blob)
-            self.blob = -1
-        elif self.temporary:
-            try:
+        try:
+            if self.blob >= 0:
+                os.close(self.blob)
+            elif self.temporary:
                 os.unlink(self.temporary)
-            except OSError:
-                pass
+        except OSError:
+            pass
+        self.blob = -1
 
 
 class Replay:
@@ -101,8 +101,7 @@ class Replay:
             self.abandon()
             raise ReplayFailed(str(error)) from error
         finally:
-            if self.using >= 0:
-                os.close(self.using)
+            locks.let_go(self.using)
 
     def _use_blobs(self) -> None:
         if self.using < 0:

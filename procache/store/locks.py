@@ -62,6 +62,15 @@ def using(layout: Layout) -> int:
     return fd
 
 
+def let_go(fd: int) -> None:
+    """Close what ``using`` returned; what close(2) complains of is closed all the same."""
+    try:
+        if fd >= 0:
+            os.close(fd)
+    except OSError:
+        pass
+
+
 class Folder:
     """Held while a record file in a folder is replaced, by a file where flock is refused. A context manager.
 
@@ -94,4 +103,4 @@ class Folder:
     def __exit__(self, *_: object) -> None:
         if self.file is not None:
             self.file.release()
-        os.close(self.fd)
+        let_go(self.fd)

@@ -240,8 +240,7 @@ def _add_whole(layout: Layout, key: bytes, packed: bytes, most: int, lost: set[b
             raise Incomplete
         add_record(layout, key, record, packed, most)
     finally:
-        if using >= 0:
-            os.close(using)
+        locks.let_go(using)
     return len(packed)
 
 

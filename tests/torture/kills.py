@@ -20,7 +20,7 @@ from .place import PROCACHE, Place, differences, ended
 from .trap import Trap
 
 #: Moments at random in the first part of a run; in some the run has ended before.
-MOMENTS = 360
+MOMENTS = 330
 VERSIONS = 3
 LITTER = b".procache-"
 
@@ -123,6 +123,9 @@ def aftermath(bench: Bench, place: Place, expected: Expected, version: int) -> l
     store = check.look(place.store)
     bench.count("temporaries left in the store", len(store.temporaries))
     wrong += store.faults
+    if store.variants:
+        verified = place.verb("verify")
+        wrong += [f"verify: {verified.out + verified.err!r}"] * bool(verified.status)
     if store.temporaries:
         place.verb("gc")
         left = check.look(place.store).temporaries
