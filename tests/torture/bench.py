@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import queue
 import random
@@ -21,10 +22,13 @@ Item = TypeVar("Item")
 
 
 class Bench:
-    """``root`` is a folder for it alone; ``seed`` makes what is chosen at random the same again."""
+    """``root`` is a folder for it alone; ``seed`` makes what is chosen at random the same again.
 
-    def __init__(self, root: Path, library: Path, *, seed: int = 1, jobs: int = 2) -> None:
-        self.root, self.library, self.seed, self.jobs = root, library, seed, jobs
+    No trial begins when ``limit`` seconds have passed.
+    """
+
+    def __init__(self, root: Path, library: Path, *, seed: int = 1, jobs: int = 2, limit: float = math.inf) -> None:
+        self.root, self.library, self.seed, self.jobs, self.limit = root, library, seed, jobs, limit
         self.random = random.Random(seed)
         self.figures: Counter[str] = Counter()
         self.broken: list[str] = []
@@ -60,6 +64,8 @@ class Bench:
         free: queue.Queue[Place] = queue.Queue()
 
         def one(item: Item) -> None:
+            if self.seconds() > self.limit:
+                return self.count("trials left out for lack of time")
             place = free.get()
             try:
                 trial(place, item)

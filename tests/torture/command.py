@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import shutil
 import sys
@@ -31,7 +32,7 @@ def main() -> int:
     broken = 0
     try:
         for name in options.names or TORTURES:
-            bench = Bench(root / name, library, seed=options.seed, jobs=options.jobs)
+            bench = Bench(root / name, library, seed=options.seed, jobs=options.jobs, limit=options.limit)
             TORTURES[name](bench, not options.quick)
             print_figures(name, bench)
             broken += len(bench.broken)
@@ -54,6 +55,9 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="the form that runs with the tests")
     parser.add_argument("--seed", type=int, default=1, help="what is chosen at random, to have it again (default: 1)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="trials at once (default: the processors)")
+    parser.add_argument(
+        "--limit", type=float, default=math.inf, help="seconds after which no trial of a torture begins"
+    )
     parser.add_argument("--folder", help="where to work (default: the folder for temporary files)")
     options = parser.parse_args()
     if unknown := [name for name in options.names if name not in TORTURES]:

@@ -52,14 +52,20 @@ class AtMoment(NamedTuple):
 def torture(bench: Bench, whole: bool) -> None:
     """See the module."""
     expected = Expected(bench.place("native"))
-    calls = list(at_calls(bench, whole))
-    bench.random.shuffle(calls)
-    bench.each(calls, lambda place, trial: at_call(bench, place, expected, trial), prepare)
-    moments = [
+    trials: list[AtCall | AtMoment] = [*at_calls(bench, whole)]
+    trials += [
         AtMoment(number, bench.random.random() * 0.9, bool(number % 2), number % VERSIONS)
         for number in range(MOMENTS if whole else 6)
     ]
-    bench.each(moments, lambda place, trial: at_moment(bench, place, expected, trial), measure)
+    bench.random.shuffle(trials)
+
+    def trial(place: Place, one: AtCall | AtMoment) -> None:
+        if isinstance(one, AtCall):
+            at_call(bench, place, expected, one)
+        else:
+            at_moment(bench, place, expected, one)
+
+    bench.each(trials, trial, measure)
 
 
 def at_calls(bench: Bench, whole: bool) -> Iterator[AtCall]:
@@ -91,16 +97,15 @@ def at_call(bench: Bench, place: Place, expected: Expected, trial: AtCall) -> No
 
 
 def measure(place: Place) -> None:
-    """How long a run takes (kept in a file of the place), with a store that then knows the first version."""
-    place.fresh(0)
+    """The store of the warm scenes, and how long a first run takes (kept in a file of the place)."""
     start = time.monotonic()
-    place.run()
+    prepare(place)
     (place.root / "seconds").write_text(str(time.monotonic() - start))
 
 
 def at_moment(bench: Bench, place: Place, expected: Expected, trial: AtMoment) -> None:
-    """One kill at a moment. The store stays as it is from trial to trial."""
-    place.fresh(trial.version)
+    """One kill at a moment; two of three times of a run that finds nothing in the store, or another version."""
+    begin(place, 0 if trial.number // 2 % 3 else None, trial.version)
     process = place.start([*PROCACHE, "run", "--", "sh", "job"])
     time.sleep(trial.part * float((place.root / "seconds").read_text()))
     killed = process.poll() is None
@@ -112,8 +117,6 @@ def at_moment(bench: Bench, place: Place, expected: Expected, trial: AtMoment) -
     bench.count(f"killed at a moment, {'all processes' if trial.tree else 'procache alone'}", killed)
     wrong = [] if ended(process.pid) else ["something is still alive"]
     wrong += aftermath(bench, place, expected, trial.version)
-    if bench.random.random() < 0.3:  # or soon everything is a hit
-        place.put_store(None)
     bench.promise(not wrong, f"{trial}: {shortened(wrong)}")
 
 
