@@ -104,7 +104,7 @@ def measure(place: Place) -> None:
 
 
 def at_moment(bench: Bench, place: Place, expected: Expected, trial: AtMoment) -> None:
-    """One kill at a moment; two of three times of a run that finds nothing in the store, or another version."""
+    """One kill at a moment: of a first run, or of one that finds the first version in the store."""
     begin(place, 0 if trial.number // 2 % 3 else None, trial.version)
     process = place.start([*PROCACHE, "run", "--", "sh", "job"])
     time.sleep(trial.part * float((place.root / "seconds").read_text()))
