@@ -104,7 +104,7 @@ def match(record: Record, world: World, streams: Streams, policy: Policy, *, mos
             difference = _streams_differ(streams, path, aspect, value)
             fresh = fact
         else:
-            st = world.look(path)
+            st = world.look_to_read(path) if aspect == CONTENT else world.look(path)
             difference = _weak(world, path, aspect, value, st) if aspect in _WEAK else world.differs(fact, st)
             if difference is not None and done is not None and done.excuses(fact, st):
                 difference = None

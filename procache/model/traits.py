@@ -139,7 +139,7 @@ def _now(trait: Trait, world: World, streams: Streams) -> object:
         return world.listing_digest(world.entries(path))
     if side in _OUTSIDE:
         return world.extra(side, path)
-    st = world.look(path)
+    st = world.look_to_read(path) if side == CONTENT else world.look(path)
     if isinstance(st, int):
         return st if side == TYPE else None
     if side == TYPE:

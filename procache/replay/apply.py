@@ -109,7 +109,7 @@ class Replay:
 
     def _stage(self, effect: Effect) -> None:
         path, kind = effect[fx.PATH], effect[fx.KIND]
-        st = self.world.look(path)
+        st = self.world.look_to_read(path)
         absent = isinstance(st, int)
         if kind == fx.FILE:
             self._stage_file(effect, st)

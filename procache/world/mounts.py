@@ -38,6 +38,22 @@ def kind_at(folder: bytes) -> bytes:
     return UNKNOWN
 
 
+def is_shared_device(device: int) -> bool:
+    """True where the files with this device number may be changed by other hosts, or that is not known."""
+    wanted = b"%d:%d" % (os.major(device), os.minor(device))
+    kind = UNKNOWN
+    try:
+        with open(MOUNTINFO, "rb") as file:
+            for line in file:
+                left, _, right = line.partition(b" - ")
+                if left.split(b" ", 3)[2] == wanted:
+                    kind = right.split(b" ", 1)[0]
+                    break
+    except OSError:
+        pass
+    return is_shared(kind)
+
+
 def _mount_id(folder: bytes) -> bytes:
     fd = os.open(folder, os.O_PATH | os.O_CLOEXEC)
     try:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: A file changed less than this long ago (ns) is not trusted to show its next change.
 GRAIN_NS = 30_000_000
+#: The same where a file system seems to keep whole seconds (ext3, some NFS servers) or every other (FAT).
+COARSE_NS = 2_100_000_000
 
 
 def look(path: bytes) -> os.stat_result | int:
@@ -30,10 +32,47 @@ def look(path: bytes) -> os.stat_result | int:
         return error.errno or 0
 
 
+#: Devices by whether other hosts may change what is on them.
+_shared: dict[int, bool] = {}
+
+
+def fresh_look(path: bytes) -> os.stat_result | int:
+    """As ``look``, but a regular file that another host may have changed is looked at as who opens it sees it.
+
+    What lstat(2) tells of such a file can be a minute old: only at an open is the server asked (nfs(5), "close-to-open
+    cache consistency").
+    """
+    st = look(path)
+    if isinstance(st, int) or not (_shared[st.st_dev] if st.st_dev in _shared else _may_be_shared(st.st_dev)):
+        return st
+    if not stat.S_ISREG(st.st_mode):
+        return st
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return look(path)  # it may not be read, or is gone
+    try:
+        return os.fstat(fd)
+    finally:
+        os.close(fd)
+
+
+def _may_be_shared(device: int) -> bool:
+    """Asked once for each device. One with a driver (a major number) is this host's, or keeps its hosts in step."""
+    if os.major(device):
+        shared = False
+    else:
+        from procache.world import mounts
+
+        shared = mounts.is_shared_device(device)
+    _shared[device] = shared
+    return shared
+
+
 def settled(st: os.stat_result, now_ns: int) -> bool:
     """True when any later change of the file must show in its times."""
     newest = st.st_mtime_ns if st.st_mtime_ns > st.st_ctime_ns else st.st_ctime_ns
-    return 0 <= newest < now_ns - GRAIN_NS
+    return 0 <= newest < now_ns - (GRAIN_NS if st.st_ctime_ns % 1_000_000_000 else COARSE_NS)
 
 
 def state_of(st: os.stat_result, digest: bytes = b"") -> State:

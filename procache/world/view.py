@@ -71,6 +71,10 @@ class World:
         """lstat(2) of ``path`` or the errno of its failure."""
         return states.look(path)
 
+    def look_to_read(self, path: bytes) -> os.stat_result | int:
+        """As ``look``; a file that other hosts may change is looked at as who opens it sees it."""
+        return states.fresh_look(path)
+
     def value(self, aspect: int, path: bytes, st: os.stat_result | int) -> tuple[int, object]:
         """(aspect, value) of what ``st`` shows, for a look that wanted ``aspect``.
 

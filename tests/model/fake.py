@@ -80,6 +80,8 @@ class FakeWorld:
         size = len(node.content)
         return os.stat_result((node.mode, node.number, 7, links, node.uid, node.gid, size, 0, 0, 0), times)
 
+    look_to_read = look
+
     def value(self, aspect: int, path: bytes, st: Look) -> tuple[int, object]:
         """(aspect, value) of what ``st`` shows, for a look that wanted ``aspect``."""
         if isinstance(st, int):

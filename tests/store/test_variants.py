@@ -25,6 +25,7 @@ from procache.store import hosts, merging, records
 from procache.store.layout import Layout
 from procache.store.records import RecordFile
 from procache.store.writer import add_record
+from procache.world import states
 from procache.world.states import Memo, state_of
 from procache.world.view import World
 
@@ -335,6 +336,23 @@ def test_on_another_host_equal_content_still_hits(layout: Layout, tmp_path: Path
     [record] = records.load(layout, KEY)
     assert record.effects[0][3][7] is None  # type: ignore[index]
     assert not match(record, World(Memo()), Streams(), Policy()).differences
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_what_another_host_has_just_written_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared: bool
+) -> None:
+    """On a network file system lstat can tell for a while what was; who opens the file sees what is."""
+    path = tmp_path / "in"
+    path.write_bytes(b"what was")
+    os.utime(path, ns=(10**18, 10**18))
+    stale = path.lstat()
+    state = (*state_of(stale, digests.of_bytes(b"what was"))[:7], (stale.st_dev, stale.st_ino, stale.st_ctime_ns))
+    record = make_record([(os.fsencode(path), CONTENT, (*state[:4], 0, *state[5:]), False)])
+    path.write_bytes(b"WHAT WAS")
+    monkeypatch.setattr(states, "look", lambda _: stale)
+    monkeypatch.setattr(states, "_shared", {stale.st_dev: shared})
+    assert bool(match(record, World(Memo()), Streams(), Policy()).differences) == shared
 
 
 def test_who_wrote_a_record_is_kept_when_others_are_added(layout: Layout) -> None:

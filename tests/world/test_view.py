@@ -25,7 +25,7 @@ from procache.model.aspects import (
     XATTR,
     ChangedWhileReading,
 )
-from procache.world import states
+from procache.world import mounts, states
 from procache.world.states import GRAIN_NS
 from procache.world.view import SMALL, World, describe
 
@@ -102,6 +102,65 @@ def test_a_young_file_has_no_identity(tmp_path: Path, world: World) -> None:
     st = path.lstat()
     assert states.state_of(st)[IDENTITY] == (st.st_dev, st.st_ino, st.st_ctime_ns)
     assert states.same_file(states.state_of(st), st)
+
+
+def test_where_times_are_whole_seconds_a_file_is_young_for_longer() -> None:
+    def at(ctime: int) -> os.stat_result:
+        return os.stat_result((0o100644, 1, 2, 1, 0, 0, 5, 0, 0, 0), {"st_mtime_ns": 7, "st_ctime_ns": ctime})
+
+    second = 10**9
+    assert not states.settled(at(5 * second), 7 * second)
+    assert states.settled(at(5 * second), 8 * second)
+    assert states.settled(at(5 * second + 1), 6 * second)
+
+
+@pytest.mark.parametrize("kind", [b"nfs4", b"xfs"])
+def test_a_file_that_hosts_share_is_looked_at_as_who_opens_it_sees_it(
+    tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch, kind: bytes
+) -> None:
+    """What lstat says of it is from before another host wrote to it."""
+    path = tmp_path / "in"
+    path.write_bytes(b"old")
+    (tmp_path / "link").symlink_to("in")
+    stale = path.lstat()
+    path.write_bytes(b"longer")
+    lstat = os.lstat
+    monkeypatch.setattr(os, "lstat", lambda asked: stale if asked == name(path) else lstat(asked))
+    monkeypatch.setattr(states, "_shared", {})
+    monkeypatch.setattr(os, "major", lambda device: 0)
+    number = f"{0}:{os.minor(stale.st_dev)}"
+    (tmp_path / "table").write_bytes(
+        b"9 8 0:9999 / / rw - ext4 x rw\n7 9 %b / /x rw - %b host:/x rw\n" % (number.encode(), kind)
+    )
+    monkeypatch.setattr(mounts, "MOUNTINFO", str(tmp_path / "table"))
+    seen = world.look_to_read(name(path))
+    assert not isinstance(seen, int)
+    assert seen.st_size == (6 if kind == b"nfs4" else 3)
+    link = world.look_to_read(name(tmp_path / "link"))
+    assert not isinstance(link, int)
+    assert stat.S_ISLNK(link.st_mode)
+    assert world.look_to_read(name(tmp_path / "none")) == errno.ENOENT
+
+
+def test_one_that_may_not_be_opened_is_only_looked_at(
+    tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in").write_bytes(b"old")
+    monkeypatch.setattr(states, "_shared", {tmp_path.stat().st_dev: True})
+
+    def refused(*_: object) -> int:
+        raise PermissionError(errno.EACCES, "no")
+
+    monkeypatch.setattr(os, "open", refused)
+    assert world.look_to_read(name(tmp_path / "in")) == (tmp_path / "in").lstat()
+
+
+def test_a_device_with_a_driver_is_not_shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(states, "_shared", {})
+    monkeypatch.setattr(mounts, "MOUNTINFO", str(tmp_path / "none"))
+    assert not states._may_be_shared(os.makedev(8, 1))
+    assert states._may_be_shared(os.makedev(0, 41)), "what cannot be told may be"
+    assert states._shared == {os.makedev(8, 1): False, os.makedev(0, 41): True}
 
 
 @pytest.mark.parametrize(("size", "known"), [(0, True), (SMALL, True), (SMALL + 1, False)])
