@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import baddays, concurrency, damage, eviction, faults, kills
+from . import baddays, concurrency, damage, eviction, faults, kills, large
 from .bench import Bench
 from .trap import build
 
@@ -21,6 +21,7 @@ TORTURES = {
     "damage": damage.torture,
     "eviction": eviction.torture,
     "baddays": baddays.torture,
+    "large": large.torture,
 }
 
 
