@@ -16,7 +16,8 @@ import time
 
 import msgpack
 
-from procache.model.record import Record
+from procache.errors import SCARCE
+from procache.model.record import Damaged, Record
 from procache.store import account, blobs, files, hosts, journal, lastuse, locks, merging, records
 from procache.store.account import Account
 from procache.store.named import blobs_of
@@ -192,12 +193,15 @@ def _serve(reader: int, reporter: int, layout: Layout, journal_path: bytes, most
                 sums.take(body)
             else:
                 sums.added += _add_blob(layout, kind, name, body)
-        except OSError as error:
-            losses.add(error.strerror or str(error))
+        except SCARCE as error:
+            losses.add(getattr(error, "strerror", None) or str(error) or type(error).__name__)
             losses.results += kind == RECORD
             if kind in (BLOB, STAGED, SHARED):
                 losses.blobs.add(name)
         except Incomplete:
+            losses.results += 1
+        except Damaged as error:
+            losses.add(f"a record that could not be read again ({error})")
             losses.results += 1
     sums.close()
     os.write(reporter, msgpack.packb((losses.results, losses.reasons[:MOST_TOLD])))

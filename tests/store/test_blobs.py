@@ -165,6 +165,33 @@ def test_text_is_compressed_and_comes_back(layout: Layout, read: object, staged:
     assert os.listdir(layout.tmp) == []
 
 
+@pytest.mark.parametrize("content", [SMALL, TEXT, LARGE], ids=["small", "compressed", "large"])
+def test_blobs_by_the_other_algorithm_are_read_too(layout: Layout, content: bytes) -> None:
+    digests.use("blake3")
+    try:
+        digest = put(layout, content)
+    finally:
+        digests.use("xxh3")
+    assert opened(layout, digest, len(content)) == copied(layout, digest, len(content)) == content
+    other = put(layout, content)
+    assert dict(blobs.names(layout)).keys() == {digest, other}
+
+
+def test_without_the_package_nothing_is_compressed_and_what_is_cannot_be_read(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = put(layout, TEXT)
+
+    def missing() -> None:
+        raise ImportError("No module named 'backports'")
+
+    monkeypatch.setattr(zstd, "_module", missing)
+    with pytest.raises(blobs.BlobError, match=r"no package backports\.zstd"):
+        opened(layout, digest, len(TEXT))
+    assert blobs.present(layout, digest), "it is not damaged"
+    assert packed_size(layout, put(layout, TEXT + b"x")) == 0
+
+
 @pytest.mark.parametrize(
     "content",
     [b"x" * 4096, COARSE, COARSE + b"x" * 2000, COARSE[:4000] + b"x" * 96 + COARSE[:300]],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import struct
@@ -141,6 +142,54 @@ def test_what_cannot_be_stored_is_told_of_and_the_rest_is_stored(layout: Layout,
     assert writer.finish() == "1 result was not stored: Not a directory"
     assert [record.status for record in records.load(layout, KEY)] == [2], "none that names a blob that is not there"
     assert blob(layout, good) == SMALL
+
+
+def test_a_record_that_cannot_be_read_again_is_told_of_and_the_rest_is_stored(layout: Layout, writer: Writer) -> None:
+    writer.put_record(KEY, b"\xc1")
+    writer.put_record(KEY, make_record(status=3).pack())
+    assert writer.finish().startswith("1 result was not stored: a record that could not be read again (")
+    assert [record.status for record in records.load(layout, KEY)] == [3]
+
+
+def test_a_writer_that_fails_is_told_of(layout: Layout, journal_path: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: object) -> None:
+        raise RuntimeError("a mistake")
+
+    monkeypatch.setattr(blobs, "put", failing)
+    writer = Writer(layout, journal_path, 16)
+    writer.put_blob(digests.of_bytes(SMALL), SMALL)
+    assert writer.finish() == "the writer of the cache ended early; the last results were not stored"
+
+
+def test_memory_that_runs_out_costs_what_needed_it(
+    layout: Layout, journal_path: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(blobs, "put", failing)
+    writer = Writer(layout, journal_path, 16)
+    digest = digests.of_bytes(SMALL)
+    writer.put_blob(digest, SMALL)
+    writer.put_record(KEY, make_record(data=None, data_digest=digest, status=1).pack())
+    writer.put_record(KEY, make_record([(b"/in", 0, 1, False)], status=2).pack())
+    assert writer.finish() == "1 result was not stored: MemoryError"
+    assert [record.status for record in records.load(layout, KEY)] == [2]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES, errno.EMFILE])
+def test_each_reason_is_told_once(
+    layout: Layout, journal_path: bytes, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def failing(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(files, "write", failing)
+    writer = Writer(layout, journal_path, 16)
+    for status in range(3):
+        writer.put_record(KEY, make_record([(b"/in", 0, status, False)], status=status).pack())
+    writer.put_blob(digests.of_bytes(SMALL), SMALL)
+    assert writer.finish() == f"3 results were not stored: {os.strerror(number)}"
 
 
 def test_a_staged_file_that_is_gone_is_told_of(layout: Layout, writer: Writer) -> None:
