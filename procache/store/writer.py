@@ -202,7 +202,7 @@ def _serve(reader: int, reporter: int, layout: Layout, journal_path: bytes, most
             losses.results += 1
         except Damaged as error:
             losses.add(f"a record that could not be read again ({error})")
-            losses.results += 1
+            losses.results += kind == RECORD
     sums.close()
     os.write(reporter, msgpack.packb((losses.results, losses.reasons[:MOST_TOLD])))
 
