@@ -131,9 +131,12 @@ class Record:
         return packed
 
     def identity(self) -> bytes:
-        """What tells variants of one command apart: so much of the digest of their facts."""
+        """What tells variants of one command apart: so much of the xxh3 digest of their facts, whoever asks.
+
+        It need not withstand forgery: of two variants with the same, the older one is only forgotten.
+        """
         plain = [(path, aspect, telling(value, timed), timed) for path, aspect, value, timed in self.facts]
-        return MARK if plain == _MARKED else digests.of_bytes(_pack(plain))[1 : 1 + IDENTITY_LENGTH]
+        return MARK if plain == _MARKED else digests.XXH3.whole(_pack(plain))[:IDENTITY_LENGTH]
 
     def forget_identities(self) -> None:
         """Let no file be recognised by device, inode and change time: those are of another host."""

@@ -36,6 +36,9 @@ def test_both_work_and_neither_sees_the_results_of_the_other(lab: Lab) -> None:
         assert lab.both(SCRIPT).root.outcome == "miss"
         lab.rewrite("in", "2\n1\n")
         assert lab.both(SCRIPT).root.outcome == "hit"
+    for digest in ("blake3", "xxh3"):
+        lab.env["PROCACHE_DIGEST"] = digest
+        assert lab.raw(["verify"]).status == 0
     keys = set(records.keys(Layout(os.fsencode(lab.cache))))
     assert {key[:1]: len(key) for key in keys} == {b"x": 17, b"b": 33}
 
