@@ -117,9 +117,16 @@ def test_what_is_used_between_looking_and_removing_stays(layout: Layout, monkeyp
 def test_what_is_used_while_a_batch_waits_stays(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     contents = fill(layout, 2, step=DAY)
     path = blob_path(layout, contents[1])
-    monkeypatch.setattr(locks, "hold", lambda fd, how, patience=0.0: os.utime(path) is None)
+
+    def used_meanwhile(fd: int, how: int, patience: float = 0.0) -> bool:
+        if patience == gc._PATIENCE:  # that of a batch
+            os.utime(path)
+        return True
+
+    monkeypatch.setattr(locks, "hold", used_meanwhile)
     gc.collect(layout, Limits(age=0.5 * DAY))
     assert has_blob(layout, contents[1])
+    assert not has_record(layout, key_of(1))
 
 
 def test_who_uses_blobs_is_waited_for(layout: Layout) -> None:
