@@ -120,6 +120,14 @@ def at_moment(bench: Bench, place: Place, expected: Expected, trial: AtMoment) -
     bench.promise(not wrong, f"{trial}: {shortened(wrong)}")
 
 
+def reaped(temporaries: list[str], patience: float = 20.0) -> None:
+    """Wait until the processes that the names tell are no zombies any more (w-HOST-PID-RANDOM)."""
+    end = time.monotonic() + patience
+    pids = [name.split("-")[2] for name in temporaries if name.startswith("w-")]
+    while any(Path("/proc", pid).exists() for pid in pids) and time.monotonic() < end:
+        time.sleep(0.01)
+
+
 def aftermath(bench: Bench, place: Place, expected: Expected, version: int) -> list[str]:
     """What is wrong after a kill; counts what it left behind."""
     wrong = [] if ended(place.last) else ["something is still alive"]
@@ -130,6 +138,7 @@ def aftermath(bench: Bench, place: Place, expected: Expected, version: int) -> l
         verified = place.verb("verify")
         wrong += [f"verify: {verified.out + verified.err!r}"] * bool(verified.status)
     if store.temporaries:
+        reaped(store.temporaries)
         place.verb("gc")
         left = check.look(place.store).temporaries
         bench.count("of these, still there after the next gc", len(left))
