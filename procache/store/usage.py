@@ -98,6 +98,8 @@ def neglected(layout: Layout) -> bool:
         return abs(time.time() - os.stat(layout.gc).st_mtime) > _DAY
     except FileNotFoundError:
         pass
+    except OSError:  # a store that cannot be read any more
+        return False
     try:
         os.close(os.open(layout.gc, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except OSError:

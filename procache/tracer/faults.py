@@ -31,6 +31,13 @@ def said() -> bool:
     return _said
 
 
+def say(complaint: str) -> None:
+    """Say what went wrong with the cache; a fault that comes of the same is not reported besides."""
+    global _said
+    _said = True
+    print(f"procache: {complaint}", file=sys.stderr)
+
+
 def report(error: BaseException) -> None:
     """One line on stderr for the first fault; with --debug a traceback for each."""
     global _said

@@ -109,7 +109,7 @@ def close_books(front: Front, options: RunOptions, execs: Execs, status: int) ->
     memofile.append(front.layout, front.world.memo)
     complaint = execs.writer.finish()
     if complaint and not options.quiet and not faults.said():
-        print(f"procache: {complaint}", file=sys.stderr)
+        faults.say(complaint)
     if execs.verify is not None:
         tell_of(execs.verify)
     if wants_summary(options):

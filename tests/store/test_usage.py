@@ -132,3 +132,11 @@ def test_a_new_store_is_taken_for_seen_to_and_an_old_one_is_not(layout: Layout) 
     assert not usage.neglected(layout)
     os.utime(layout.gc, (1e9, 1e9))
     assert usage.neglected(layout)
+
+
+def test_a_store_that_cannot_be_read_any_more_is_not_seen_to(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: bytes) -> os.stat_result:
+        raise PermissionError(13, "made to fail")
+
+    monkeypatch.setattr(os, "stat", refuse)
+    assert not usage.neglected(layout)
