@@ -46,7 +46,7 @@ def abandoned(name: bytes, mtime: float, now: float) -> bool:
     place, _, rest = rest.partition(b"-")
     number = rest.partition(b"-")[0]
     if kind == b"w" and place == host() and number.isdigit():
-        if not os.path.exists(b"/proc/" + number):
+        if processes.began(int(number)) is None:
             return True
         return now - mtime > LONG_AGO and not processes.lives(int(number), mtime)
     return now - mtime > LONG_AGO

@@ -56,6 +56,18 @@ def test_temporaries_of_the_dead_are(layout: Layout) -> None:
     assert files.abandoned(name_of(done.stdout.strip().encode()), 1000.0, 1000.0)
 
 
+def test_temporaries_of_what_has_ended_and_was_not_waited_for_are(layout: Layout) -> None:
+    pid = os.fork()
+    if not pid:
+        os._exit(0)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    name = name_of(files.temporary(layout)).replace(b"-%d-" % os.getpid(), b"-%d-" % pid)
+    try:
+        assert files.abandoned(name, 1000.0, 1000.0)
+    finally:
+        os.waitpid(pid, 0)
+
+
 @pytest.mark.parametrize("name", [b"w-00000000-1-abc", b"damaged-x00", b"w", b"w--", b"", b"w-00000000-x-y"])
 def test_what_is_not_known_to_be_dead_is_given_a_day(name: bytes) -> None:
     assert not files.abandoned(name, 1000.0, 1000.0 + files.LONG_AGO - 1)
