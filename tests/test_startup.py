@@ -53,6 +53,7 @@ ALLOWED = {
     "procache.store.memofile",
     "procache.replay",
     "procache.replay.apply",
+    "procache.replay.folders",
     "procache.replay.streams",
     "procache.world",
     "procache.world.environment",

@@ -3,11 +3,13 @@
 Everything that can fail is done beside the targets first (staging): content is copied out of the store
 and checked, owners and modes are set. Only then are names changed. Where staging fails nothing has
 changed, and the program runs for real. So it does where changing names fails half way: then what was done is
-undone (``undo``).
+undone (``undo``). What is right already is looked at by its path; every change is made in a folder that was opened
+without following links (``folders``).
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
@@ -19,6 +21,7 @@ from procache.store import locks
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procache.model.effects import Effect
+    from procache.replay.folders import Folders
     from procache.replay.undo import Undo
     from procache.store.layout import Layout
     from procache.world.view import World
@@ -40,17 +43,6 @@ class Staged:
         #: True where nothing is at the target
         self.fresh = fresh
 
-    def drop(self) -> None:
-        """Leave nothing behind."""
-        try:
-            if self.blob >= 0:
-                os.close(self.blob)
-            elif self.temporary:
-                os.unlink(self.temporary)
-        except OSError:
-            pass
-        self.blob = -1
-
 
 class Replay:
     """The effects of one record on their way to their places."""
@@ -69,6 +61,9 @@ class Replay:
         "undo",
         "written",
         "using",
+        "makes",
+        "anew",
+        "_folders",
     )
 
     def __init__(self, layout: Layout, world: World, effects: list[Effect], *, renew: bool = False) -> None:
@@ -88,13 +83,27 @@ class Replay:
         self.written = 0
         #: holds off the eviction of blobs while they are copied
         self.using = -1
+        #: folders that the record itself makes
+        self.makes = {effect[fx.PATH] for effect in effects if effect[fx.KIND] == fx.DIR}
+        #: those in the place of which something else is, such as a link: what is below that is none of the record's
+        self.anew: set[bytes] = set()
+        self._folders: Folders | None = None
+
+    @property
+    def folders(self) -> Folders:
+        """The folders in which something is to change."""
+        if self._folders is None:
+            from procache.replay.folders import Folders  # most hits change nothing
+
+            self._folders = Folders()
+        return self._folders
 
     # -- staging ------------------------------------------------------------------------------------
 
     def stage(self) -> None:
         """Prepare everything. Raises ReplayFailed, with nothing changed."""
         try:
-            for effect in sorted(self.effects, key=_written_at):
+            for effect in sorted(self.effects, key=_staged_at):
                 self._stage(effect)
             self._check_rights()
         except (*SCARCE, ReplayFailed) as error:
@@ -109,7 +118,7 @@ class Replay:
 
     def _stage(self, effect: Effect) -> None:
         path, kind = effect[fx.PATH], effect[fx.KIND]
-        st = self.world.look_to_read(path)
+        st = errno.ENOENT if self.anew and inside(path, self.anew) else self.world.look_to_read(path)
         absent = isinstance(st, int)
         if kind == fx.FILE:
             self._stage_file(effect, st)
@@ -131,14 +140,26 @@ class Replay:
         else:
             if not absent:
                 self.removed.append(effect)
+                if kind == fx.DIR:
+                    self.anew.add(path)
             self.made.append(effect)
 
     def _check_rights(self) -> None:
         """Every folder in which a name is to change must let us; the rest of a commit cannot be undone."""
         paths = [effect[fx.PATH] for effect in (*self.removed, *self.made, *self.linked)]
-        for folder in {path.rpartition(b"/")[0] or b"/" for path in paths}:
-            if os.path.isdir(folder) and not os.access(folder, os.W_OK | os.X_OK):
+        for folder in {path.rpartition(b"/")[0] for path in paths}:
+            if self._is_there(folder) and not os.access(folder or b"/", os.W_OK | os.X_OK):
                 raise ReplayFailed(f"{os.fsdecode(folder)} may not be changed")
+
+    def _is_there(self, folder: bytes) -> bool:
+        """True for a plain folder, False for one that will be made; raises ReplayFailed for any other."""
+        try:
+            self.folders.folder(folder)
+        except OSError as error:
+            if folder not in self.makes:
+                raise ReplayFailed(f"{os.fsdecode(folder)} is no plain folder any more ({error.strerror})") from error
+            return False
+        return True
 
     def _stage_file(self, effect: Effect, st: os.stat_result | int) -> None:
         path, state = effect[fx.PATH], effect[fx.STATE]
@@ -155,10 +176,8 @@ class Replay:
                 return
         temporary = self._temporary(path)
         self.staged.append(Staged(effect, temporary, fresh=isinstance(st, int)))
-        self._copy(state, temporary)
+        self._copy(effect, state, temporary)
         self.written += 1
-        set_xattrs(temporary, effect[fx.XATTRS])
-        set_mtime(temporary, effect[fx.SET_MTIME])
 
     def _same(self, path: bytes, st: os.stat_result, state: State) -> bool:
         if self.world.same_file(state, st):
@@ -170,9 +189,9 @@ class Replay:
 
     def _temporary(self, path: bytes) -> bytes:
         """A new name beside ``path``, or in the nearest folder above it that is there already."""
-        folder = path.rpartition(b"/")[0] or b"/"
-        while not os.path.isdir(folder):
-            folder = folder.rpartition(b"/")[0] or b"/"
+        folder = path.rpartition(b"/")[0]
+        while not self._is_there(folder):
+            folder = folder.rpartition(b"/")[0]
         return folder + b"/" + self._tag() + b"%d" % len(self.staged)
 
     def _tag(self) -> bytes:
@@ -190,28 +209,43 @@ class Replay:
         except blobs.BlobError as error:
             raise ReplayFailed(str(error)) from error
 
-    def _copy(self, state: State, temporary: bytes) -> None:
-        """A checked copy of a blob, with owner and mode."""
+    def _copy(self, effect: Effect, state: State, temporary: bytes) -> None:
+        """A checked copy of a blob, with owner, mode, attributes and time."""
+        from procache.replay.folders import set_xattrs
         from procache.store import blobs
 
         self._use_blobs()
-        target = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        target = self.folders.create(temporary)
         try:
             blobs.copy_to(self.layout, state[DIGEST], state[SIZE], target)
             st = os.fstat(target)
             if (st.st_uid, st.st_gid) != (state[UID], state[GID]):
                 os.fchown(target, state[UID], state[GID])
             os.fchmod(target, stat.S_IMODE(state[MODE]))
+            set_xattrs(target, effect[fx.XATTRS])
+            if effect[fx.SET_MTIME] not in (None, fx.NOW):
+                os.utime(target, ns=(effect[fx.SET_MTIME], effect[fx.SET_MTIME]))  # type: ignore[arg-type]
         except blobs.BlobError as error:
             raise ReplayFailed(str(error)) from error
         finally:
             os.close(target)
 
     def abandon(self) -> None:
-        """Remove what was staged."""
+        """Remove what was staged and is not in place."""
         for staged in self.staged:
-            staged.drop()
+            self._drop(staged)
         self.staged.clear()
+        if self._folders is not None:
+            self._folders.close()
+
+    def _drop(self, staged: Staged) -> None:
+        try:
+            if staged.blob >= 0:
+                os.close(staged.blob)
+            else:
+                self.folders.drop(staged.temporary)
+        except OSError:
+            pass  # it was not made, or somebody else removed it
 
     # -- putting in place ---------------------------------------------------------------------------------
 
@@ -223,7 +257,7 @@ class Replay:
         if len(self.staged) + len(self.made) + len(self.removed) + len(self.linked) > 1:
             from procache.replay.undo import Undo  # one step is done or not
 
-            self.undo = Undo()
+            self.undo = Undo(self.folders)
         in_the_way = any(effect[fx.KIND] != fx.GONE for effect in self.removed)
         try:
             if in_the_way:
@@ -252,7 +286,7 @@ class Replay:
     def _go(self, path: bytes, folder: bytes) -> None:
         """Remove a name; ``folder`` is where what it names can be kept until all is done."""
         if self.undo is None:
-            remove(path)
+            self.folders.remove(path)
         else:
             self.undo.remove(path, folder + b"/" + self._tag())
 
@@ -263,7 +297,7 @@ class Replay:
 
     def _put(self) -> None:
         for effect in sorted(self.made, key=_path):
-            make(effect)
+            self.folders.make(effect)
             self._made(effect[fx.PATH])
         self.staged.reverse()
         while self.staged:
@@ -271,7 +305,7 @@ class Replay:
             path = staged.effect[fx.PATH]
             if self.undo is not None and staged.temporary and not staged.fresh:
                 self.undo.keep(path, path.rpartition(b"/")[0] + b"/" + self._tag())
-            place(staged)
+            self._place(staged)
             if staged.fresh:
                 self._made(path)
             self.staged.pop()
@@ -282,23 +316,42 @@ class Replay:
         """Make a path another name of the file that an effect names."""
         path, source = effect[fx.PATH], effect[fx.STATE]
         assert isinstance(source, bytes)
-        if os.path.lexists(path):
-            if os.path.samestat(os.lstat(path), os.lstat(source)):
+        there = self.folders.look(path)
+        if there is not None:
+            if self.folders.is_name_of(there, source):
                 return
             self._go(path, path.rpartition(b"/")[0])
-        os.link(source, path, follow_symlinks=False)
+        self.folders.link(path, source)
         self._made(path)
 
+    def _place(self, staged: Staged) -> None:
+        """Put one staged file in place."""
+        target = staged.effect[fx.PATH]
+        if staged.temporary:
+            self.folders.rename(staged.temporary, target)
+            return
+        from procache import copying  # few outputs are written in place
+
+        poured = self.folders.open_to_write(target)
+        try:
+            copying.pour(staged.blob, poured)
+        finally:
+            os.close(poured)
+        self.folders.touch_up(staged.effect)
+        os.close(staged.blob)
+
     def _touch_up(self) -> None:
+        """Attributes and times; names no longer change."""
         for effect in sorted(self.made, key=_path, reverse=True):
             if effect[fx.KIND] == fx.DIR:
-                touch_up(effect)
+                self.folders.touch_up(effect)
         for effect in sorted(self.touched_up, key=_path, reverse=True):
-            touch_up(effect)
+            if not is_right(os.lstat(effect[fx.PATH]), effect):
+                self.folders.touch_up(effect)
         if self.renew:
             for effect in sorted(self.effects, key=_written_at):
                 if effect[fx.KIND] == fx.FILE and effect[fx.SET_MTIME] is None:
-                    os.utime(effect[fx.PATH])
+                    self.folders.touch(effect[fx.PATH])
 
 
 def _written_at(effect: Effect) -> int:
@@ -307,8 +360,18 @@ def _written_at(effect: Effect) -> int:
     return state[MTIME] if effect[fx.KIND] == fx.FILE and isinstance(state, tuple) else 0
 
 
+def _staged_at(effect: Effect) -> tuple[bool, int, bytes]:
+    """Folders first, each before what is in it; then files in the order in which they were written."""
+    return (False, 0, effect[fx.PATH]) if effect[fx.KIND] == fx.DIR else (True, _written_at(effect), b"")
+
+
 def _path(effect: Effect) -> bytes:
     return effect[fx.PATH]
+
+
+def inside(path: bytes, folders: set[bytes]) -> bool:
+    """True when ``path`` lies below one of ``folders``."""
+    return any(path.startswith(folder + b"/") for folder in folders)
 
 
 def effect_type(effect: Effect) -> int:
@@ -316,76 +379,8 @@ def effect_type(effect: Effect) -> int:
     return {fx.DIR: stat.S_IFDIR, fx.LINK: stat.S_IFLNK, fx.FIFO: stat.S_IFIFO}.get(effect[fx.KIND], stat.S_IFREG)
 
 
-def set_xattrs(path: bytes, xattrs: fx.Xattrs | None) -> None:
-    """Give a file exactly these extended attributes, where the record has any."""
-    if xattrs is None:
-        return
-    wanted = dict(xattrs)
-    for present in os.listxattr(path, follow_symlinks=False):
-        if os.fsencode(present) not in wanted:
-            os.removexattr(path, present, follow_symlinks=False)
-    for name, value in wanted.items():
-        os.setxattr(path, name, value, follow_symlinks=False)
-
-
-def set_mtime(path: bytes, mtime: int | None) -> None:
-    """Set the time that the program set, if it did."""
-    if mtime == fx.NOW:
-        os.utime(path, follow_symlinks=False)
-    elif mtime is not None:
-        os.utime(path, ns=(mtime, mtime), follow_symlinks=False)
-
-
-def remove(path: bytes) -> None:
-    """Remove a name, whatever it names; a folder must be empty by now."""
-    if stat.S_ISDIR(os.lstat(path).st_mode):
-        os.rmdir(path)
-    else:
-        os.unlink(path)
-
-
-def make(effect: Effect) -> None:
-    """Make a folder, link or FIFO."""
-    path, kind, state = effect[fx.PATH], effect[fx.KIND], effect[fx.STATE]
-    if kind == fx.LINK:
-        assert isinstance(state, bytes)
-        os.symlink(state, path)
-        set_mtime(path, effect[fx.SET_MTIME])
-    elif kind == fx.DIR:
-        assert isinstance(state, tuple)
-        os.mkdir(path, stat.S_IMODE(state[MODE]) | 0o700)
-    else:
-        os.mkfifo(path, 0o600)
-        touch_up(effect)
-
-
-def place(staged: Staged) -> None:
-    """Put one staged file in place."""
-    target = staged.effect[fx.PATH]
-    if staged.temporary:
-        os.rename(staged.temporary, target)
-        return
-    from procache import copying  # few outputs are written in place
-
-    poured = os.open(target, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    try:
-        copying.pour(staged.blob, poured)
-    finally:
-        os.close(poured)
-        staged.drop()
-    touch_up(staged.effect)
-
-
-def touch_up(effect: Effect) -> None:
-    """Give what is at a path the recorded owner, mode, attributes and time, where they are not so."""
-    path, state = effect[fx.PATH], effect[fx.STATE]
-    assert isinstance(state, tuple)
-    st = os.lstat(path)
-    if (st.st_uid, st.st_gid) != (state[UID], state[GID]):
-        os.chown(path, state[UID], state[GID], follow_symlinks=False)  # which may clear bits of the mode
-        st = os.lstat(path)
-    if st.st_mode != state[MODE]:
-        os.chmod(path, stat.S_IMODE(state[MODE]))
-    set_xattrs(path, effect[fx.XATTRS])
-    if st.st_mtime_ns != effect[fx.SET_MTIME]:
-        set_mtime(path, effect[fx.SET_MTIME])
+def is_right(st: os.stat_result, effect: Effect) -> bool:
+    """True where none of the attributes that an effect leaves is to be set."""
+    state, set_time = effect[fx.STATE], effect[fx.SET_MTIME]
+    right = (st.st_mode, st.st_uid, st.st_gid) == state[:3]  # type: ignore[index]
+    return right and effect[fx.XATTRS] is None and set_time in (None, st.st_mtime_ns)

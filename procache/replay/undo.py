@@ -6,16 +6,22 @@ names behind (``.procache-…``), and nothing is lost.
 
 from __future__ import annotations
 
-import os
 import stat
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import os
+
+    from procache.replay.folders import Folders
 
 
 class Undo:
     """The way back: what was done to which names, in order."""
 
-    __slots__ = ("steps",)
+    __slots__ = ("folders", "steps")
 
-    def __init__(self) -> None:
+    def __init__(self, folders: Folders) -> None:
+        self.folders = folders
         #: (path, name under which what was there is kept, what it was); b"" where there was nothing
         self.steps: list[tuple[bytes, bytes, os.stat_result | None]] = []
 
@@ -28,20 +34,19 @@ class Undo:
 
         Raises OSError.
         """
-        st = os.lstat(path)
         name = tag + b"kept-%d" % len(self.steps)
-        if stat.S_ISDIR(st.st_mode):
-            os.rmdir(path)
-            self.steps.append((path, b"", st))
-        else:
-            os.rename(path, name)
+        st = self.folders.look(path)
+        if st is not None and not stat.S_ISDIR(st.st_mode):
+            self.folders.rename(path, name)
             self.steps.append((path, name, None))
+        else:
+            self.steps.append((path, b"", self.folders.remove(path)))
 
     def keep(self, path: bytes, tag: bytes) -> None:
         """Have another name, beginning with ``tag``, for the file at ``path``, which is about to be replaced."""
         name = tag + b"kept-%d" % len(self.steps)
         try:
-            os.link(path, name, follow_symlinks=False)
+            self.folders.link(name, path)
         except OSError:  # a file system without links, or a file of somebody else: there is no way back
             return
         self.steps.append((path, name, None))
@@ -51,17 +56,13 @@ class Undo:
         for path, name, folder in reversed(self.steps):
             try:
                 if name:
-                    os.rename(name, path)
-                    if os.path.lexists(name):  # two names of one file: rename(2) does nothing then
-                        os.unlink(name)
-                elif folder is None and os.path.isdir(path) and not os.path.islink(path):
-                    os.rmdir(path)
+                    self.folders.rename(name, path)
+                    if self.folders.look(name) is not None:  # two names of one file: rename(2) does nothing then
+                        self.folders.drop(name)
                 elif folder is None:
-                    os.unlink(path)
+                    self.folders.remove(path)
                 else:
-                    os.mkdir(path, 0o700)
-                    os.chown(path, folder.st_uid, folder.st_gid)
-                    os.chmod(path, stat.S_IMODE(folder.st_mode))
+                    self.folders.make_again(path, folder)
             except OSError:
                 pass  # the others all the same
         self.steps.clear()
@@ -71,7 +72,7 @@ class Undo:
         for _, name, _ in self.steps:
             try:
                 if name:
-                    os.unlink(name)
+                    self.folders.drop(name)
             except OSError:
                 pass  # in a folder that lets nothing be removed any more
         self.steps.clear()

@@ -80,6 +80,7 @@ class Skip:
                 self.tree.taint(t.ex, OUTPUT_LOST)
             return True
         except (ReplayFailed, *SCARCE) as error:
+            replay.abandon()
             self.failure = str(error)
             return False
         finally:

@@ -12,7 +12,7 @@ import pytest
 
 from procache.model import effects as fx
 from procache.model.effects import Effect
-from procache.replay import apply
+from procache.replay.folders import Folders
 
 from .place import LONG_AGO, Place
 
@@ -204,8 +204,8 @@ def test_what_was_written_first_comes_first(place: Place, kind: str, monkeypatch
     order: list[bytes] = []
     for name in ("a", "b", "c"):
         (place.top / name).write_bytes(b"old" if kind == "poured" else b"new")
-    placed, renewed = apply.place, os.utime
-    monkeypatch.setattr(apply, "place", lambda staged: (order.append(staged.effect[fx.PATH]), placed(staged)))
+    opened, renewed = Folders.open_to_write, os.utime
+    monkeypatch.setattr(Folders, "open_to_write", lambda self, path: order.append(path) or opened(self, path))
     monkeypatch.setattr(os, "utime", lambda path, *a, **k: (order.append(path), renewed(path, *a, **k)))
     written = {"b": 1, "c": 2, "a": 3}
     effects = [place.file(name, written=written[name], in_place=kind == "poured") for name in "abc"]

@@ -104,8 +104,8 @@ def test_what_goes_goes_last(place: Place, monkeypatch: pytest.MonkeyPatch) -> N
     seen = []
     rename = os.rename
 
-    def looking(source: bytes, target: bytes) -> None:
-        rename(source, target)
+    def looking(source: bytes, target: bytes, **folders: int) -> None:
+        rename(source, target, **folders)
         seen.append(sorted(os.listdir(place.top)))
 
     monkeypatch.setattr(os, "rename", looking)
