@@ -16,7 +16,8 @@ usage: procache run [options] -- COMMAND [ARG…]     run a command, skipping wh
        procache pin RUN | pin --list | unpin RUN    keep what a run has stored
        procache verify [--repair]                   check everything that is stored
        procache config show [--origin]              what is set, and where
-       procache store migrate                       carry a store of an older format over
+       procache store migrate | store create [--shared [--group G]] [DIR]
+                                                    carry a store of an older format over; make one, also for a group
        procache --help | --version
 
 options of run:

@@ -208,7 +208,9 @@ class Front:
             {"t": "end", "ended": now, "status": status, "counts": {"hit": 1, "miss": 0, "uncacheable": 0}},
         )
         try:
-            journal.write(journal.path_of(self.layout, run_id), b"".join(map(journal.pack, events)))
+            journal.write(
+                journal.path_of(self.layout, run_id), b"".join(map(journal.pack, events)), shared=self.layout.shared
+            )
         except OSError as error:
             return error.strerror or str(error)
         memofile.append(self.layout, self.world.memo)

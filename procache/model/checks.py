@@ -289,5 +289,5 @@ def is_folder(aspect: int, value: object) -> bool:
 def check_ids(effects: Iterable[Effect]) -> None:
     """No effect gives a file the rights of its owner or group: who wrote the record cannot be told."""
     for effect in effects:
-        if effect[fx.KIND] in _LEAVES and effect[fx.STATE][MODE] & SETS_ID:  # type: ignore[index]
+        if effect[fx.KIND] in (fx.FILE, fx.KEPT) and effect[fx.STATE][MODE] & SETS_ID:  # type: ignore[index]
             refuse("it sets a set-user-ID or set-group-ID bit, which a shared store is not believed", effect[fx.PATH])

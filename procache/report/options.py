@@ -23,7 +23,7 @@ ABOUT = {
     "pin": "Keep what a run has stored from being deleted by gc; --list names the runs that are kept.",
     "unpin": "Keep what a run has stored no longer.",
     "verify": "Check everything that is stored: exit status 0 if all is well, 1 if not. Runs may go on meanwhile.",
-    "store": "Carry a store of an older format over into the present one.",
+    "store": "Carry a store of an older format over into the present one, or create one, also for a group.",
 }
 USAGE = {
     "explain": "procache explain [--all] [--json] [--resume] [--strict] [--config F] [--cache-dir D] [RUN | -- CMD...]",
@@ -37,6 +37,7 @@ ALL_HELP = {
 #: How many runs ``log`` lists when it is not told.
 DEFAULT_NUMBER = 20
 NUMBER_HELP = f"list N runs at most (default {DEFAULT_NUMBER}, 0: all)"
+STORE_HELP = "migrate: carry over what is readable, then the old store goes; create: make a new one"
 CONFIG_HELP = "settings that come before those of the user's and the project's procache.toml"
 Number = TypeVar("Number", int, float)
 CACHE_HELP = "the cache folder (default: $PROCACHE_DIR, else procache in the user's cache)"
@@ -56,6 +57,9 @@ class Options:
     resume: bool = False
     strict: bool = False
     what: str = ""
+    folder: str | None = None
+    shared: bool = False
+    group: str | None = None
     origin: bool = False
     max_size: int | None = None
     older_than: float | None = None
@@ -77,7 +81,9 @@ class Parser(argparse.ArgumentParser):
 def parse(verb: str, args: Sequence[str]) -> Options:
     """Read the arguments of ``verb``. Raises UsageError; ``--help`` raises SystemExit(0)."""
     mine, command = _split(verb, args) if verb in ("explain", "check") else (args, None)
-    options = _parser(verb).parse_args(mine, namespace=Options(command=command))
+    parser = _parser(verb)
+    read = parser.parse_intermixed_args if verb == "store" else parser.parse_args  # `create --shared DIR`
+    options = read(mine, namespace=Options(command=command))
     if options.command is not None and options.run is not None:
         raise UsageError("explain takes a RUN or a command after `--`, not both")
     if verb == "pin" and (options.run is None) is not options.listed:
@@ -110,7 +116,10 @@ def _parser(verb: str) -> Parser:
         add("what", metavar="show", choices=["show"], help="show every setting and its value")
         add("--origin", action="store_true", help="also say where each value comes from")
     if verb == "store":
-        add("what", metavar="migrate", choices=["migrate"], help="carry over what is readable; then the old one goes")
+        add("what", metavar="migrate|create", choices=["migrate", "create"], help=STORE_HELP)
+        add("folder", metavar="DIR", nargs="?", help="the store to create (default: the cache folder)")
+        add("--shared", action="store_true", help="create a store for all members of a group")
+        add("--group", metavar="G", help="that group, by name or number (default: your own)")
     if verb in ("explain", "check", "config"):
         add("--config", metavar="FILE", help=CONFIG_HELP)
     if verb in ("explain", "check"):

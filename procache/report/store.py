@@ -1,25 +1,53 @@
-"""``procache store``: what is done to a store as a whole. ``migrate`` carries one of an older format over."""
+"""``procache store``: what is done to a store as a whole.
+
+``migrate`` carries one of an older format over; ``create`` makes one, for one user or for a group.
+"""
 
 from __future__ import annotations
 
-from procache.errors import StoreError
+import os
+
+from procache.errors import StoreError, UsageError
 from procache.model.policy import Policy
-from procache.report import text
+from procache.report import jsonable, text
 from procache.report.options import Options
 from procache.report.output import Output
 from procache.report.runs import NothingThere
-from procache.store import migrate
+from procache.store import migrate, sharing
 from procache.store.layout import VERSION, Layout, locate
 
 
 def run(options: Options, output: Output) -> int:
-    """Carry the store over."""
-    layout = locate(options.cache_dir)
+    """Carry the store over, or create one."""
+    layout = locate(options.folder or options.cache_dir)
+    if options.what == "create":
+        return create(layout, options, output)
+    if options.folder or options.shared or options.group:
+        raise UsageError("migrate takes no DIR, --shared or --group; name the store with --cache-dir")
     carried = carry(layout)
     if options.json:
         output.json({name: getattr(carried, name) for name in carried.__slots__})
     else:
         output.lines([f"carried over to {VERSION.decode()} in {text.path(layout.top)}: {words(carried)}"])
+    return 0
+
+
+def create(layout: Layout, options: Options, output: Output) -> int:
+    """Make a store. Raises UsageError, StoreError."""
+    if options.group and not options.shared:
+        raise UsageError("--group goes with --shared")
+    try:
+        if options.shared:
+            sharing.create(layout, sharing.group_of(options.group))
+        layout.prepare()
+        group = os.stat(layout.top).st_gid
+    except OSError as error:
+        raise StoreError(f"cannot create a store in {text.path(layout.top)}: {error.strerror}") from error
+    if options.json:
+        output.json({"folder": jsonable.plain(layout.top), "shared": layout.shared, "group": group})
+    else:
+        whose = f"for all members of group {group}" if layout.shared else "for you alone"
+        output.lines([f"created a store {whose} in {text.path(layout.top)}; use it with --cache-dir or PROCACHE_DIR"])
     return 0
 
 

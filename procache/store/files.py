@@ -103,7 +103,11 @@ def _sync(fd: int, policy: str) -> None:
 
 
 def _rename(layout: Layout, staged: bytes, path: bytes) -> None:
-    """Rename, making the folder at need."""
+    """Rename, making the folder at need. In a shared store the group may use it, whatever the umask."""
+    if layout.shared:
+        from procache.store import sharing
+
+        os.chmod(staged, sharing.FILE)
     folder = os.path.dirname(path)
     try:
         os.rename(staged, path)

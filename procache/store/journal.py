@@ -32,10 +32,14 @@ def pack(event: dict[str, object]) -> bytes:
     return packed
 
 
-def write(path: bytes, packed: bytes) -> None:
-    """Append packed events to a journal. Raises OSError."""
+def write(path: bytes, packed: bytes, *, shared: bool = False) -> None:
+    """Append packed events to a journal; in a shared store the group may read it. Raises OSError."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
+        if shared:
+            from procache.store import sharing
+
+            os.fchmod(fd, sharing.JOURNAL)
         view = memoryview(packed)
         while view:  # what does not go in whole is an error at the next try
             view = view[os.write(fd, view) :]

@@ -83,8 +83,12 @@ class Layout:
     def prepare(self) -> None:
         """Make the folders that are missing. Raises StoreError when the store cannot be used."""
         try:
-            os.makedirs(self.top, mode=0o700, exist_ok=True)
+            self.make_top()
             self.check()
+            if self.shared and not os.path.isdir(self.tmp):
+                from procache.store import sharing
+
+                sharing.fill(self)
             for folder in (self.root, self.records, self.blobs, self.runs, self.tmp):
                 if not os.path.isdir(folder):
                     os.makedirs(folder, mode=0o700, exist_ok=True)
@@ -94,16 +98,40 @@ class Layout:
                 "name another with --cache-dir or PROCACHE_DIR"
             ) from error
 
+    def make_top(self) -> None:
+        """Make the folder, and those above it that are missing, for this user alone. Raises OSError."""
+        _make_private(self.top)
+
     def check(self) -> None:
-        """Raise StoreError when the folder belongs to somebody else or others may write to it."""
-        st = os.stat(self.top)
+        """Raise StoreError when the folder is somebody else's, or others may write to it and it is no shared store."""
+        st = os.lstat(self.top)
         name = os.fsdecode(self.top)
+        if stat.S_ISLNK(st.st_mode):
+            if st.st_uid not in (os.geteuid(), 0):
+                raise StoreError(f"the cache folder {name} is a link that another user (uid {st.st_uid}) has put there")
+            st = os.stat(self.top)
         if not stat.S_ISDIR(st.st_mode):
             raise StoreError(f"{name} is not a folder; name another with --cache-dir or PROCACHE_DIR")
-        if st.st_uid != os.geteuid():
-            raise StoreError(f"the cache folder {name} belongs to another user (uid {st.st_uid}); use one of your own")
-        if st.st_mode & 0o022:
-            raise StoreError(f"others may write to the cache folder {name}; say: chmod go-w '{name}'")
+        if st.st_uid != os.geteuid() or st.st_mode & 0o022:
+            from procache.store import sharing
+
+            sharing.check(self, st)
+            self.shared = True
+        above = os.path.dirname(self.top)
+        if os.stat(above).st_mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH:
+            folder = os.fsdecode(above)
+            raise StoreError(f"everybody may replace the cache folder {name}; say: chmod o-w '{folder}', or +t")
+
+
+def _make_private(folder: bytes) -> None:
+    try:
+        os.mkdir(folder, 0o700)
+    except FileExistsError:
+        if not os.path.isdir(folder):
+            raise
+    except FileNotFoundError:
+        _make_private(os.path.dirname(folder))
+        os.mkdir(folder, 0o700)
 
 
 def locate(cache_dir: str | None) -> Layout:

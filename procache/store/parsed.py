@@ -5,6 +5,8 @@ Nothing here can be out of date, since another content has another name. What ca
 
 from __future__ import annotations
 
+import os
+
 import msgpack
 
 from procache import __version__, digests
@@ -25,6 +27,8 @@ def read(layout: Layout, digest: bytes) -> Entries | None:
     """The entries that were kept for a file with this content by this version of procache, or None."""
     try:
         with open(path_of(layout, digest), "rb") as file:
+            if os.fstat(file.fileno()).st_uid != os.geteuid():
+                return None  # in a shared store, others could say what our settings are
             data = file.read()
         checksum, body = data[: len(digest)], data[len(digest) :]
         if not digests.fits(checksum, body):

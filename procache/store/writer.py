@@ -186,7 +186,7 @@ def _serve(reader: int, reporter: int, layout: Layout, journal_path: bytes, most
             if kind == RECORD:
                 sums.added += _add_whole(layout, name, body, most, losses.blobs)
             elif kind == EVENT:
-                journal.write(journal_path, body)
+                journal.write(journal_path, body, shared=layout.shared)
             elif kind == USED:
                 lastuse.renew(layout, name, Record.unpack(body))
             elif kind == TOTALS:
