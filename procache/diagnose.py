@@ -10,6 +10,7 @@ from procache.model.command import FIELD_NAMES
 from procache.model.match import ALL, match
 from procache.model.policy import TRACERS
 from procache.model.reasons import Reason, reason
+from procache.model.redaction import shown
 from procache.store import records
 from procache.store.layout import locate
 from procache.world.inherited import FIELDS
@@ -93,7 +94,7 @@ def nearest_command(front: Front) -> dict[str, object] | None:
             best = (weight, record, differences)
     if best is None:
         return None
-    return {"argv": list(best[1].command[1]), "differences": best[2]}  # type: ignore[call-overload]
+    return {"argv": list(shown(best[1].command[1])), "differences": best[2]}  # type: ignore[arg-type]
 
 
 def same_program(record: Record, front: Front) -> bool:
@@ -113,6 +114,8 @@ def field_differences(record: Record, front: Front) -> list[Reason]:
             old, new = environment_difference(record.environment, front.command.env.names())
             if old == new:
                 old, new = (b"another list of ignored variables, or another --strict",), (b"the present one",)
+        elif name == "arguments":
+            old, new = shown(old), shown(new)  # type: ignore[arg-type]
         elif name == "attributes":
             old, new = items_difference(old, new)
         elif name == "inherited state":

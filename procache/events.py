@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from procache.digests import hexadecimal
+from procache.model.redaction import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def run_event(run_id: str, version: str, command: Command, started: float, optio
         "t": "run",
         "id": run_id,
         "version": version,
-        "argv": command.argv,
+        "argv": shown(command.argv),
         "cwd": command.cwd,
         "started": started,
         "pid": os.getpid(),
@@ -47,7 +48,7 @@ def execution_event(
         "t": "exec",
         "id": number,
         "parent": parent,
-        "argv": command.argv,
+        "argv": shown(command.argv),
         "exe": command.exe,
         "cwd": command.cwd,
         "key": hexadecimal(command.key).decode(),

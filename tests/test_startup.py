@@ -41,6 +41,7 @@ ALLOWED = {
     "procache.model.policy",
     "procache.model.reasons",
     "procache.model.record",
+    "procache.model.redaction",
     "procache.store",
     "procache.replay.undo",
     "procache.store.blobs",

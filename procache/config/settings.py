@@ -78,6 +78,13 @@ def _program(word: str) -> str:
     return word
 
 
+def _option(word: str) -> str:
+    name = word.lstrip("-").lower().replace("_", "-")
+    if not name or "=" in name or " " in name:
+        raise Wrong(f"names of options, not {word!r}")
+    return name
+
+
 def _exempt(word: str) -> str:
     program, colon, call = word.partition(":")
     if colon and call not in STRICT_CALLS:
@@ -160,6 +167,7 @@ def _split(text: str) -> object:
 
 
 VARIABLES = Kind(lambda raw, before, folder: _words(raw, before, _variable), _split)
+OPTIONS = Kind(lambda raw, before, folder: _words(raw, before, _option), _split)
 PROGRAMS = Kind(lambda raw, before, folder: _words(raw, before, _program), _split)
 #: In a variable, words are separated by spaces: a colon is part of them.
 EXEMPT = Kind(lambda raw, before, folder: _words(raw, before, _exempt), str.split)
@@ -182,6 +190,7 @@ SETTINGS = {
         Setting("ignored_paths", PATHS, "paths that are neither an input nor an output"),
         Setting("tainting_paths", PATHS, "paths whose users are not recorded"),
         Setting("strict", FLAG, "do not record who reads the clock, random numbers or process ids"),
+        Setting("redact", OPTIONS, "options whose values are not shown"),
         Setting("strict_exempt", EXEMPT, "programs that may read them all the same with strict"),
         Setting("only_success", FLAG, "keep only results with exit status 0"),
         Setting("min_runtime", SECONDS, "seconds that something must take to be worth storing"),
@@ -212,6 +221,7 @@ def built_in() -> dict[str, object]:
         "ignored_paths": (),
         "tainting_paths": (),
         "strict": plain.strict,
+        "redact": _told(plain.redact),
         "strict_exempt": _told(plain.strict_exempt),
         "only_success": plain.only_success,
         "min_runtime": plain.min_runtime,
@@ -246,7 +256,7 @@ def _limited(parse: Callable[[str], float], value: object) -> float:
 def policy_of(values: dict[str, object]) -> Policy:
     """The policy that values, all checked, stand for."""
     made = Policy()
-    for name in ("ignored_env", "mtime_sensitive", "never_cached", "never_skipped", "strict_exempt"):
+    for name in ("ignored_env", "mtime_sensitive", "never_cached", "never_skipped", "strict_exempt", "redact"):
         setattr(made, name, _meant(values[name]))
     for name in ("ignored_paths", "tainting_paths"):
         setattr(made, name, tuple(map(os.fsencode, values[name])))  # type: ignore[call-overload]

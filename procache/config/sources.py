@@ -6,6 +6,7 @@ import os
 
 from procache.config import OF_TESTS, OTHER_VARIABLES
 from procache.errors import UsageError
+from procache.model import redaction
 from procache.model.policy import Policy
 
 TYPE_CHECKING = False
@@ -74,4 +75,5 @@ def policy(layout: Layout | None, explicit: str | None, options: Options) -> Pol
         made = layers.policy(layers.load(layout, found, named))
     for name, value in options.items():
         setattr(made, name, value)
+    redaction.use(made.redact)
     return made

@@ -6,6 +6,7 @@ A program is named by the base name of its executable. Where the values come fro
 from __future__ import annotations
 
 from procache import digests
+from procache.model import redaction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ class Policy:
         "tainting_paths",
         "strict",
         "strict_exempt",
+        "redact",
         "_paths",
         "resume",
         "only_success",
@@ -134,6 +136,8 @@ class Policy:
         self.tainting_paths: tuple[bytes, ...] = ()
         self.strict = False
         self.strict_exempt = SHELLS
+        #: names of options whose values are not shown
+        self.redact = redaction.DEFAULT
         self._paths: PathRules | None = None
         self.resume = False
         self.only_success = False

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from procache.model.reasons import Reason
+from procache.model.redaction import shown
 from procache.report import jsonable, text, values
 from procache.report.options import Options
 from procache.report.output import Output
@@ -55,7 +56,7 @@ def as_json(argv: Sequence[bytes], found: Diagnosis) -> dict[str, Any]:
     """The answer with every reason and its sentence."""
     nearest = found.get("nearest")
     return {
-        "argv": jsonable.plain(argv),
+        "argv": jsonable.plain(shown(argv)),
         "outcome": found["outcome"],
         "reasons": [jsonable.reason(why) for why in found.get("reasons", ())],
         "variants": [{"stored": item.get("stored"), **_differences(item)} for item in _variants(found)],

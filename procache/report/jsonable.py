@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from procache.model.reasons import Reason
+from procache.model.redaction import shown
 from procache.report import values
 from procache.report.journal import Run
 from procache.report.tree import Execution
@@ -64,7 +65,7 @@ def run(told: Run) -> dict[str, Any]:
     return {
         "id": told.id,
         "version": told.version,
-        "argv": plain(told.argv),
+        "argv": plain(shown(told.argv)),
         "cwd": plain(told.cwd),
         "host": told.host,
         "pid": told.pid,
@@ -85,7 +86,7 @@ def execution(node: Execution, depth: int) -> dict[str, Any]:
     return {
         "depth": depth,
         **{name: getattr(node, name) for name in FIELDS},
-        "argv": plain(node.argv),
+        "argv": plain(shown(node.argv)),
         "exe": plain(node.exe),
         "cwd": plain(node.cwd),
         "seconds": node.took,

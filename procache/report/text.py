@@ -14,6 +14,8 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TextIO
 
+from procache.model.redaction import shown
+
 #: Width for what is not a terminal: commands stay whole, monsters are still cut.
 WIDE = 4000
 
@@ -78,7 +80,7 @@ def argument(value: bytes) -> str:
 
 def command(argv: Sequence[bytes]) -> str:
     """A command line that a shell would take back."""
-    return " ".join(map(argument, argv)) if argv else "(command not known)"
+    return " ".join(map(argument, shown(argv))) if argv else "(command not known)"
 
 
 def path(value: bytes) -> str:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
+from procache.model.redaction import shown
 from procache.report import jsonable
 from procache.report.journal import Run
 from procache.report.tree import HIT
@@ -73,4 +74,4 @@ def measure(folder: bytes) -> Folder:
 
 def as_json(best: list[Command]) -> list[dict[str, Any]]:
     """These commands as JSON can hold them."""
-    return [{**one._asdict(), "argv": jsonable.plain(one.argv)} for one in best]
+    return [{**one._asdict(), "argv": jsonable.plain(shown(one.argv))} for one in best]

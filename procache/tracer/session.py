@@ -16,6 +16,7 @@ from procache import __version__
 from procache.errors import SCARCE, CommandError
 from procache.events import run_event
 from procache.model.reasons import Reason
+from procache.model.redaction import shown
 from procache.model.tree import Tree
 from procache.plain import TRACER_NAME, exec_plainly
 from procache.store import journal, memofile, upkeep
@@ -123,7 +124,7 @@ def tell_of(verify: Verify) -> None:
     import shlex
 
     for ex, why in verify.found[:TOLD]:
-        what = shlex.join(os.fsdecode(word) for word in ex.command.argv)
+        what = shlex.join(os.fsdecode(word) for word in shown(ex.command.argv))
         print(f"procache: not deterministic: {shortened(what)}: {why['detail']}", file=sys.stderr)
     if len(verify.found) > TOLD:
         print(f"procache: and {len(verify.found) - TOLD} more; see procache explain", file=sys.stderr)

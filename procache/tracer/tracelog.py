@@ -13,6 +13,7 @@ from ptrace.syscall.prototypes import FILENAME_ARGUMENTS, SYSCALL_PROTOTYPES
 
 from procache.errors import UsageError
 from procache.model.reasons import printable, sentence
+from procache.model.redaction import shown
 from procache.tracer import arch
 from procache.tracer.tracee import signed
 
@@ -65,7 +66,11 @@ class TraceLog:
         """An execution was skipped, begun or ended; with the reasons."""
         why = [sentence(item) for item in (ex.taints or ex.misses)]
         self.logger.info(
-            what, execution=ex.number, argv=[printable(word) for word in ex.command.argv], status=ex.status, reasons=why
+            what,
+            execution=ex.number,
+            argv=[printable(word) for word in shown(ex.command.argv)],
+            status=ex.status,
+            reasons=why,
         )
 
     def ended(self, t: Tracee, code: int) -> None:
