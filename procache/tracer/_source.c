@@ -358,6 +358,19 @@ static PyObject *write_memory(PyObject *module, PyObject *args)
     return PyBool_FromLong(written);
 }
 
+PyDoc_STRVAR(open_count_doc, "open_count(thread) -> how many descriptors are open, 0 where the kernel does not say");
+
+static PyObject *open_count(PyObject *module, PyObject *argument)
+{
+    char path[32];
+    struct stat st;
+    long tid = PyLong_AsLong(argument);
+    if (tid == -1 && PyErr_Occurred())
+        return NULL;
+    snprintf(path, sizeof path, "/proc/%ld/fd", tid);
+    return stat(path, &st) ? PyErr_SetFromErrno(PyExc_OSError) : PyLong_FromLongLong((long long)st.st_size);
+}
+
 PyDoc_STRVAR(fields_doc, "fields(thread, names) -> tuple of bytes, or None\n--\n\n"
 "Values of /proc/PID/status, each searched behind the one before it, b\"\" where there is none. A name is\n"
 "b\"\\nUmask:\\t\".");
@@ -751,6 +764,7 @@ static PyTypeObject source_type = {
 
 static PyMethodDef functions[] = {
     {"fields", fields, METH_VARARGS, fields_doc},
+    {"open_count", open_count, METH_O, open_count_doc},
     {"read", read_memory, METH_VARARGS, read_doc},
     {"resume", resume, METH_VARARGS, resume_doc},
     {"string", string, METH_VARARGS, string_doc},

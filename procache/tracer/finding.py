@@ -46,7 +46,7 @@ MAX_ERRNO = 512
 class Finding:
     """What all handlers of path-carrying calls share."""
 
-    __slots__ = ("tree", "resolver", "near", "streams", "tracees", "names_changing", "seen")
+    __slots__ = ("tree", "resolver", "near", "streams", "tracees", "names_changing", "seen", "made")
 
     def __init__(self, tree: Tree, resolver: Resolver, near: Near, tracees: dict[int, Tracee]) -> None:
         self.tree = tree
@@ -58,6 +58,8 @@ class Finding:
         self.streams: StreamCalls
         #: what the present call looks at, where the event source has looked already
         self.seen: Found | None = None
+        #: files that are being made by the calls of tracees that went on; ``settle`` sees whether they were
+        self.made: list[tuple[Execution, bytes]] = []
 
     # -- finding -----------------------------------------------------------------------------------------
 
@@ -150,6 +152,19 @@ class Finding:
                 then(t, result)
 
         t.at_exit = changed
+
+    def settle(self) -> None:
+        """See to the files that were about to be made at the last stops, before anything else can change them.
+
+        Why a call failed is not known here, and need not be: its execution is not to be recorded.
+        """
+        made, self.made = self.made, []
+        for ex, path in made:
+            st = self.tree.world.look(path)
+            if isinstance(st, int):
+                self.tree.taint(ex, reason("failed-change", detail="creating a file"))
+            else:
+                self.tree.created(ex, path, st)
 
     def forget_names(self) -> None:
         """A folder or link gets another name or none: what was remembered of paths may be wrong now."""

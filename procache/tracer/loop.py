@@ -123,12 +123,14 @@ class Loop:
 
     def run(self) -> int:
         """Serve stops until every tracee has ended; returns the root's status (-signal for a death by signal)."""
-        following, postponed = self.source.next, self.postponed
+        following, postponed, paths = self.source.next, self.postponed, self.execs.paths
         while self.tracees or self.helpers:
             try:
                 pid, status, usage, detail, looks = postponed.pop() if postponed else following()
             except ChildProcessError:
                 break
+            if paths.made:
+                paths.settle()
             if looks is not None:
                 self._looked(looks)
                 if not pid:

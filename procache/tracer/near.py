@@ -35,7 +35,7 @@ RESTLESS = 5
 #: Share of a period (ns) that the tracer may wait for its CPU before that one is left to others.
 CROWDED_NS = 6_000_000
 #: A fork takes less than this (s), from the copy of its parent's affinity until it is heard of.
-RECENT = 1.0
+RECENT = 0.25
 #: Bytes of the largest set of CPUs that Linux knows (NR_CPUS 8192).
 MOST_MASK = 1024
 #: More processes than this are taken for parallel without looking.

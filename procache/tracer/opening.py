@@ -79,6 +79,9 @@ class OpenCalls(Finding):
             if name.startswith(b"/sys/"):
                 return self.tree.look_extra(ex, name, PSEUDO)
             return self.tree.look(ex, name, CONTENT, st)
+        if absent and flags & (O_CREAT | O_EXCL | O_TRUNC) == O_CREAT | O_TRUNC and len(t.process.threads) == 1:
+            self.made.append((ex, name))  # whether that succeeds is seen at the next stop of whatever kind
+            return self.tree.write_over(ex, name, st)
         self.watch_change(t, lambda: self._open_to_write(t, name, st, flags, mode))
         return None
 
