@@ -124,3 +124,13 @@ def test_stable_files_of_proc(lab: Lab) -> None:
     for name in ("/proc/version", "/proc/sys/kernel/hostname", "/proc/sys/kernel/pid_max"):
         assert lab.both(["cat", name]).root.outcome == "miss"
         assert lab.both(["cat", name]).root.outcome == "hit"
+
+
+def test_a_file_that_cannot_be_made_now_may_be_made_later(lab: Lab) -> None:
+    lab.write("in", "1\n")
+    for _ in range(2):
+        run = lab.both("ulimit -n 3; cat in > out")
+        assert not lab.path("out").exists()
+        assert run.root.outcome == "uncacheable"
+        assert "failed-change" in run.root.codes(), run.root
+    assert lab.both("cat in > out").root.outcome == "miss"
