@@ -58,8 +58,8 @@ class Finding:
         self.streams: StreamCalls
         #: what the present call looks at, where the event source has looked already
         self.seen: Found | None = None
-        #: files that are being made by the calls of tracees that went on; ``settle`` sees whether they were
-        self.made: list[tuple[Execution, bytes]] = []
+        #: (thread, execution, path) of files that are being made by calls of tracees that went on (``settle``)
+        self.made: list[tuple[int, Execution, bytes]] = []
 
     # -- finding -----------------------------------------------------------------------------------------
 
@@ -153,18 +153,22 @@ class Finding:
 
         t.at_exit = changed
 
-    def settle(self) -> None:
-        """See to the files that were about to be made at the last stops, before anything else can change them.
+    def settle(self, tid: int) -> None:
+        """See whether the files are there that were about to be made, now that thread ``tid`` has stopped.
 
-        Why a call failed is not known here, and need not be: its execution is not to be recorded.
+        Each is seen to before anything else can be done to it, since that is a stop too. One that is not there when
+        its own thread has stopped was not made; why is not known here, and need not be.
         """
         made, self.made = self.made, []
-        for ex, path in made:
+        for one in made:
+            maker, ex, path = one
             st = self.tree.world.look(path)
-            if isinstance(st, int):
+            if not isinstance(st, int):
+                self.tree.created(ex, path, st)
+            elif maker == tid:
                 self.tree.taint(ex, reason("failed-change", detail="creating a file"))
             else:
-                self.tree.created(ex, path, st)
+                self.made.append(one)
 
     def forget_names(self) -> None:
         """A folder or link gets another name or none: what was remembered of paths may be wrong now."""

@@ -130,7 +130,7 @@ class Loop:
             except ChildProcessError:
                 break
             if paths.made:
-                paths.settle()
+                paths.settle(pid)
             if looks is not None:
                 self._looked(looks)
                 if not pid:

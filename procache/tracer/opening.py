@@ -80,7 +80,7 @@ class OpenCalls(Finding):
                 return self.tree.look_extra(ex, name, PSEUDO)
             return self.tree.look(ex, name, CONTENT, st)
         if absent and flags & (O_CREAT | O_EXCL | O_TRUNC) == O_CREAT | O_TRUNC and len(t.process.threads) == 1:
-            self.made.append((ex, name))  # whether that succeeds is seen at the next stop of whatever kind
+            self.made.append((t.tid, ex, name))  # whether it was is seen at a later stop
             return self.tree.write_over(ex, name, st)
         self.watch_change(t, lambda: self._open_to_write(t, name, st, flags, mode))
         return None
