@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 #: ``PROCACHE_NATIVE=0`` does without them.
 WANTED = os.environ.get("PROCACHE_NATIVE") != "0"
 #: What Python and C expect of each other; to be raised in all three places when that changes.
-INTERFACE = 3
+INTERFACE = 4
 
 
 def fitting(module: ModuleType) -> ModuleType | None:

@@ -32,11 +32,12 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/ptrace.h>  /* after <sys/ptrace.h>, which says some of it in another way */
 
-#define INTERFACE 3  /* see procache/native.py */
+#define INTERFACE 4  /* see procache/native.py */
 #define MOST_CALLS 512
 #define PAGE 4096
 #define MOST_PATH 1024  /* longer ones go to Python */
@@ -47,6 +48,7 @@
 #define EVENT_STOP 128
 #define FIRST_STOP (EVENT_STOP << 16 | SIGTRAP << 8 | STOPPED)
 #define MOST_EARLY 64  /* more are not looked at */
+#define MOST_SIGNALS 64
 
 /* HELD: early, and stopped by job control besides. */
 enum tracee { UNKNOWN, EARLY, HELD, STARTING, KNOWN };
@@ -55,6 +57,13 @@ enum tracee { UNKNOWN, EARLY, HELD, STARTING, KNOWN };
 struct call {
     int8_t used, dirfd, path, flags;
     uint64_t harmless;
+};
+
+/* A signal that somebody sent, and that got to a thread. */
+struct signal {
+    pid_t tid, sender;
+    int number;
+    double time;
 };
 
 typedef struct {
@@ -71,6 +80,8 @@ typedef struct {
     pid_t early[MOST_EARLY];  /* those in state EARLY or HELD */
     int earlies;
     int watching;  /* whether looks are taken here at all */
+    struct signal signals[MOST_SIGNALS];  /* the last ones that got to tracees, in turn */
+    unsigned noted;  /* how many there were */
     dev_t apart[2];  /* the devices of /proc and /sys */
     uint32_t arch;
     struct call calls[MOST_CALLS];
@@ -552,6 +563,18 @@ static int answered_first(Source *self, pid_t tid, int number)
     }
 }
 
+/* Note a signal on its way to a tracee. The same may have been sent to procache, with the whole group. */
+static void note_signal(Source *self, pid_t tid, int number)
+{
+    siginfo_t info;
+    struct timespec now;
+    if (number == SIGCHLD || ptrace(PTRACE_GETSIGINFO, tid, 0, &info) || info.si_code != SI_USER)
+        return;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    double time = (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+    self->signals[self->noted++ % MOST_SIGNALS] = (struct signal){tid, info.si_pid, number, time};
+}
+
 static PyObject *taken(Source *self)
 {
     if (close_group(self))
@@ -650,6 +673,7 @@ static PyObject *source_next(Source *self, PyObject *unused)
             if (!answered_first(self, tid, number))
                 return result(self, tid, status, NULL, NULL);
         } else if (!event && state_of(self, tid) == KNOWN) {
+            note_signal(self, tid, number);
             ptrace(PTRACE_CONT, tid, 0, number);
         } else {
             return result(self, tid, status, NULL, NULL);
@@ -692,6 +716,23 @@ static PyObject *source_seized(Source *self, PyObject *argument)
         return NULL;
     set_state(self, (pid_t)tid, KNOWN);
     Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(signals_doc, "signals() -> list of (thread, sender, signal, time.monotonic())\n--\n\n"
+"Signals that were sent and got to tracees lately.");
+
+static PyObject *source_signals(Source *self, PyObject *unused)
+{
+    PyObject *found = PyList_New(0);
+    unsigned count = self->noted < MOST_SIGNALS ? self->noted : MOST_SIGNALS;
+    for (unsigned at = 0; found && at < count; at++) {
+        const struct signal *one = &self->signals[at];
+        PyObject *item = Py_BuildValue("(iiid)", one->tid, one->sender, one->number, one->time);
+        if (!item || PyList_Append(found, item))
+            Py_CLEAR(found);
+        Py_XDECREF(item);
+    }
+    return found;
 }
 
 /* -- the type ------------------------------------------------------------------------------------------------ */
@@ -747,6 +788,7 @@ static PyMethodDef methods[] = {
     {"adopt", (PyCFunction)source_adopt, METH_O, adopt_doc},
     {"forget", (PyCFunction)source_forget, METH_O, forget_doc},
     {"seized", (PyCFunction)source_seized, METH_O, seized_doc},
+    {"signals", (PyCFunction)source_signals, METH_NOARGS, signals_doc},
     {NULL},
 };
 

@@ -65,7 +65,7 @@ def follow(trace: Callable[[Aside], int]) -> int:
         os._exit(0)
     os.close(writer)
     signals.take()
-    signals.pass_on(pid, lambda: [pid])
+    signals.pass_on(pid, lambda: [pid], lambda *_: False)
     signal.signal(signal.SIGCONT, lambda number, frame: os.kill(pid, number))
     while len(said := os.read(reader, _WORD.size)) == _WORD.size:
         word, status = _WORD.unpack(said)

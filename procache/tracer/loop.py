@@ -427,6 +427,14 @@ class Loop:
         except Exception as error:  # noqa: BLE001 - a fault of ours never costs the command
             self._fault(t, error)
 
+    def got(self, pid: int, number: int, sender: int, since: float) -> bool:
+        """True when a signal from a sender has got to a process since then (s, monotonic)."""
+        for tid, origin, what, when in self.source.signals():
+            t = self.tracees.get(tid)
+            if (origin, what) == (sender, number) and when > since and (t.process.tgid if t else tid) == pid:
+                return True
+        return False
+
     def processes_alive(self) -> list[int]:
         """The ids of all processes that are followed."""
         return sorted({t.process.tgid for t in list(self.tracees.values())})

@@ -196,7 +196,7 @@ def follow(front: Front, loop: Loop) -> int:
     loop.tracees[pid].process.watched = frozenset(watched)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # one descriptor or two for each process that is followed
-    signals.pass_on(pid, loop.processes_alive)
+    signals.pass_on(pid, loop.processes_alive, loop.got)
     gc.freeze()
     gc.disable()
     status = loop.run()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import _thread
 import os
 import signal
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,6 +49,10 @@ _JOB_CONTROL = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 _PYTHON_IGNORES = (signal.SIGPIPE, signal.SIGXFSZ)
 _SI_KERNEL = 0x80
 
+#: A signal that was sent to a group reaches procache and the command within this time (s); and it is on its way to the
+#: command for no longer than that.
+_AT_ONCE, _ON_ITS_WAY = 1.0, 0.02
+
 #: Signals that were passed on to the command so far.
 passed: list[int] = []
 _mask: set[int] = set()
@@ -74,25 +79,28 @@ def give_back() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, _mask)
 
 
-def pass_on(root: int, everybody: Callable[[], list[int]]) -> None:
-    """From now on pass on signals sent to procache alone.
+def pass_on(root: int, everybody: Callable[[], list[int]], got: Callable[[int, int, int, float], bool]) -> None:
+    """From now on pass on signals sent to procache alone; ``got`` says of which processes had them too (``Loop``).
 
     SIGTERM goes to the command ``root``, as a supervisor means it; what a terminal sends to a whole group
     (SIGINT, SIGQUIT, SIGHUP) to ``everybody``. Where no thread is to be had, nothing is passed on.
     """
     try:
-        _thread.start_new_thread(_serve, (root, everybody))
+        _thread.start_new_thread(_serve, (root, everybody, got))
     except RuntimeError:
         pass
 
 
-def _serve(root: int, everybody: Callable[[], list[int]]) -> None:
+def _serve(root: int, everybody: Callable[[], list[int]], got: Callable[[int, int, int, float], bool]) -> None:
     while True:
         info = signal.sigwaitinfo(_awaited)
         if info.si_code == _SI_KERNEL:
             continue
         passed.append(info.si_signo)
+        time.sleep(_ON_ITS_WAY)
         for pid in everybody() if info.si_signo in _TO_ALL else [root]:
+            if got(pid, info.si_signo, info.si_pid, time.monotonic() - _AT_ONCE):
+                continue  # it was sent to the whole group
             try:
                 os.kill(pid, info.si_signo)
             except ProcessLookupError:

@@ -10,6 +10,10 @@ from __future__ import annotations
 
 import os
 import signal
+import time
+
+from ptrace import PtraceError
+from ptrace.binding.func import ptrace_getsiginfo
 
 from procache.native import WANTED, fitting
 from procache.tracer import arch, table
@@ -31,6 +35,9 @@ if TYPE_CHECKING:
     Detail = Call | int | None
     Stop = tuple[int, int, Usage | None, Detail, list[Group] | None]
 
+    #: (thread, sender, number, when it got there in s, monotonic)
+    Signal = tuple[int, int, int, float]
+
     class EventSource(Protocol):
         """What the loop asks of a source."""
 
@@ -49,6 +56,9 @@ if TYPE_CHECKING:
         def seized(self, tid: int) -> None:
             """The first tracee, which has no first stop."""
 
+        def signals(self) -> list[Signal]:
+            """Signals that were sent and got to tracees lately."""
+
 
 native: ModuleType | None = None
 if WANTED:
@@ -60,6 +70,9 @@ if WANTED:
         pass
 
 WALL = 0x40000000
+#: si_code of a signal by kill(2).
+SI_USER = 0
+MOST_SIGNALS = 64
 EVENT_STOP, LISTEN = 128, 0x4208  # PTRACE_EVENT_STOP, PTRACE_LISTEN
 GROUP_STOPS = frozenset((signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU))
 FIRST_STOP = EVENT_STOP << 16 | signal.SIGTRAP << 8 | 0x7F
@@ -71,12 +84,13 @@ class Source:
     Where the parent was killed before its fork event, none will explain it: the first stop is handed over then.
     """
 
-    __slots__ = ("known", "early")
+    __slots__ = ("known", "early", "got")
 
     def __init__(self) -> None:
         self.known: set[int] = set()
         #: those that came too early, and the signal of their stop
         self.early: dict[int, int] = {}
+        self.got: list[Signal] = []
 
     def next(self) -> Stop:
         """See ``EventSource``."""
@@ -91,8 +105,23 @@ class Source:
                 self.forget(tid)
                 return tid, status, (usage.ru_utime, usage.ru_stime, usage.ru_maxrss), None, None
             if status >> 16 != EVENT_STOP or tid in self.known:
+                if status >> 8 < signal.NSIG:
+                    self._note_signal(tid, status >> 8)
                 return tid, status, None, None, None
             self.early[tid] = status >> 8 & 0xFF  # left stopped until its parent's fork event names it
+
+    def _note_signal(self, tid: int, number: int) -> None:
+        """Note a signal on its way to a tracee. The same may have been sent to procache, with the whole group."""
+        try:
+            info = ptrace_getsiginfo(tid)
+        except PtraceError:
+            return  # it was killed
+        if number != signal.SIGCHLD and info.si_code == SI_USER:
+            self.got = [*self.got[1 - MOST_SIGNALS :], (tid, info._sigchld.pid, number, time.monotonic())]
+
+    def signals(self) -> list[Signal]:
+        """See ``EventSource``."""
+        return self.got
 
     def _orphan(self) -> int:
         """A process that came too early and whose parent is gone, or 0."""

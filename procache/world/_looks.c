@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define INTERFACE 3  /* see procache/native.py */
+#define INTERFACE 4  /* see procache/native.py */
 
 /* procache.model.aspects, where these numbers never change; a test compares them. */
 enum aspect { ABSENT, TYPE, OWNER, META, CONTENT, TARGET };
