@@ -189,7 +189,7 @@ FACTS = strategies.one_of(
 KNOWN = strategies.dictionaries(strategies.sampled_from([b"/a", b"/b", b"/c", b"/d"]), FACTS)
 
 
-@settings(max_examples=1000)
+@settings(max_examples=1000, deadline=None)
 @given(KNOWN, KNOWN)
 def test_both_say_the_same_of_what_looks_add(known: Any, facts: Any) -> None:
     view.load_native()
