@@ -29,6 +29,9 @@ def shown(argv: Sequence[bytes]) -> tuple[bytes, ...]:
     ``--password=X``, ``--password X``, ``--db-password=X`` and ``DB_PASSWORD=X``, also inside of an argument with
     several words, such as a script.
     """
+    text = b" ".join(argv).lower().replace(b"_", b"-")
+    if not any(known in text for known in _names):  # nearly always so, and quickly seen
+        return tuple(argv)
     found: list[bytes] = []
     hide = False
     for word in argv:
