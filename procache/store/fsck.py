@@ -13,7 +13,7 @@ from typing import NamedTuple
 from procache import digests
 from procache.model.command import told
 from procache.model.record import Damaged, Record
-from procache.store import blobs, files, hosts, locks, pins, scan, tally, writer
+from procache.store import blobs, files, hosts, locks, pins, records, scan, tally, writer
 from procache.store.gc import unlink
 from procache.store.named import blobs_of
 from procache.store.records import RecordFile
@@ -105,7 +105,7 @@ class Checker:
                     good.append(place)
             if not found or not _is(path, file.st):  # replaced meanwhile
                 return
-            mended = self.repair and self._rebuild(path, key, file, good)
+            mended = self.repair and self.rebuild(path, key, file, good)
             yield from (Finding(kind, path, detail, mended) for kind, detail in found)
 
     def _record(self, file: RecordFile, place: int, key: bytes) -> tuple[str, str]:
@@ -132,7 +132,7 @@ class Checker:
                 return "evicted" if evicted else "blob-lost", f"variant {place + 1}: {name}"
         return "", ""
 
-    def _rebuild(self, path: bytes, key: bytes, file: RecordFile, good: list[int]) -> bool:
+    def rebuild(self, path: bytes, key: bytes, file: RecordFile, good: list[int]) -> bool:
         """Set a record file aside and store its good records anew, the oldest first."""
         kept = [(file.record(place), file.packed(place), _host(file, place)) for place in reversed(good)]
         if not self.aside(path, file.st):
@@ -211,6 +211,22 @@ class Checker:
                 detail = error.strerror or str(error)
             if detail:
                 yield Finding("pin", path, detail, self.aside(path, st))
+
+
+def mend(layout: Layout, key: bytes) -> None:
+    """Set aside the record file of a key, in which some record is damaged, and store anew those that are whole."""
+    file = records.find(layout, key)
+    if file is None:
+        return
+    with file:
+        file.mend = lambda: None
+        whole = [place for place in range(file.count) if file.packed(place) is not None]
+        path = layout.record(key)
+        if len(whole) < len(file.places) - 1 and _is(path, file.st):
+            try:
+                Checker(layout, True, lambda kind, size: None).rebuild(path, key, file, whole)
+            except OSError:
+                pass  # a store that cannot be written to: what is damaged is a miss
 
 
 def _host(file: RecordFile, place: int) -> bytes:

@@ -23,7 +23,7 @@ from procache.store import hosts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from procache.model.match import Streams
     from procache.model.policy import Policy
@@ -65,12 +65,17 @@ class RecordFile:
         "sums",
         "places",
         "columns",
+        "damaged",
+        "mend",
     )
 
     def __init__(self, fd: int, letter: bytes, *, shared: bool = False) -> None:
         self.fd = fd
         self.shared = shared
         self.refused: list[Reason] = []
+        #: some record does not check or is cut off; what to do about it when the file is closed
+        self.damaged = False
+        self.mend: Callable[[], object] = lambda: None
         self.st = os.fstat(fd)
         self.letter = letter
         self.data = _piece(fd, 0, min(FIRST, self.st.st_size))
@@ -110,12 +115,15 @@ class RecordFile:
             checks.check_trait(path, side)
         while self.count and self.places[self.count] > min(self.st.st_size, LARGEST):
             self.count -= 1
+            self.damaged = True
 
     def close(self) -> None:
         """Let go of the file."""
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
+            if self.damaged:
+                self.mend()
 
     def __enter__(self) -> RecordFile:
         return self
@@ -138,7 +146,10 @@ class RecordFile:
             return None
         width = digests.LENGTHS[self.letter] - 1
         checksum = self.letter + self.sums[place * width : (place + 1) * width]
-        return content if digests.fits(checksum, content) else None
+        if digests.fits(checksum, content):
+            return content
+        self.damaged = True
+        return None
 
     def record(self, place: int) -> Record | None:
         """The record at a place, as it is; None where it is damaged or of another format."""
@@ -224,7 +235,9 @@ def opened(layout: Layout, key: bytes) -> RecordFile | None:
     fd = -1
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        return RecordFile(fd, key[:1], shared=layout.shared)
+        file = RecordFile(fd, key[:1], shared=layout.shared)
+        file.mend = lambda: _mend(layout, key)
+        return file
     except FileNotFoundError:
         return None
     except Damaged:
@@ -236,6 +249,13 @@ def opened(layout: Layout, key: bytes) -> RecordFile | None:
         if fd >= 0:
             os.close(fd)
         raise
+
+
+def _mend(layout: Layout, key: bytes) -> None:
+    """A record of this key is damaged: its file is set aside, and what is good of it stored anew."""
+    from procache.store import fsck
+
+    fsck.mend(layout, key)
 
 
 def load(layout: Layout, key: bytes) -> Iterator[Record]:
