@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 
 from procache import copying, digests
 from procache.capture.streamlog import INLINE, StreamLog
@@ -228,6 +229,7 @@ class Capture:
         if self.writer is None or known in self.writer.seen:
             return world.file_state(path, st)
         if st.st_size <= BY_PIPE and not copying.has_holes(st):
+            began = time.time_ns()
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
             try:
                 data = os.read(fd, BY_PIPE + 1)
@@ -238,7 +240,7 @@ class Capture:
                 raise ChangedWhileReading
             digest = digests.of_bytes(data)
             key = (st.st_dev, st.st_ino, st.st_size, st.st_mtime_ns, st.st_ctime_ns)
-            world.memo.remember(key, digest, st)
+            world.memo.remember(key, digest, st, began)
             self.writer.put_blob(digest, data)
             return world.state_of(st, digest)
         state = world.file_state(path, st)

@@ -30,11 +30,12 @@ class Programs:
         key = (st.st_dev, st.st_ino, st.st_mtime_ns, st.st_ctime_ns)
         found = self.known.get(key)
         if found is None:
+            began = time.time_ns()
             try:
                 found = read_kind(path)
             except OSError:
                 found = OTHER, b""
-            if settled(st, time.time_ns()):
+            if settled(st, began):
                 self.known[key] = found
         return found
 

@@ -150,18 +150,22 @@ class Memo:
 
     def digest_open(self, fd: int, st: os.stat_result) -> bytes:
         """As ``digest``, for a file that is already open."""
+        began = time.time_ns()
         digest = digests.of_descriptor(fd)
         self.hashed += 1
         after = os.fstat(fd)
         key = (st.st_dev, st.st_ino, st.st_size, st.st_mtime_ns, st.st_ctime_ns)
         if (after.st_dev, after.st_ino, after.st_size, after.st_mtime_ns, after.st_ctime_ns) != key:
             raise ChangedWhileReading
-        self.remember(key, digest, st)
+        self.remember(key, digest, st, began)
         return digest
 
-    def remember(self, key: tuple[int, int, int, int, int], digest: bytes, st: os.stat_result) -> None:
-        """Keep a digest for next time, unless the file is too young to be recognised."""
-        if settled(st, time.time_ns()):
+    def remember(self, key: tuple[int, int, int, int, int], digest: bytes, st: os.stat_result, began: int) -> None:
+        """Keep a digest for next time, unless the file was too young to be recognised when reading it began (ns).
+
+        However long that took: what was changed in the same tick, behind the reader, does not show.
+        """
+        if settled(st, began):
             self.known[key] = digest
             self.fresh.append(key)
 

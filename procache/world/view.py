@@ -98,9 +98,9 @@ class World:
         if known is not None and states.same_look(known[0], st):
             return known[1]
         if aspect == CONTENT:
-            state = without_links(states.state_of(st, self.memo.digest(path, st)))
+            state = without_links(self.file_state(path, st))
         else:
-            state = states.state_of(st, self.known_digest(path, st, SMALL) if stat.S_ISREG(st.st_mode) else b"")
+            state = self.state_of(st, self.known_digest(path, st, SMALL) if stat.S_ISREG(st.st_mode) else b"")
         if state[IDENTITY] is not None:
             self.answers[(path, aspect)] = st, (aspect, state)
         return aspect, state
@@ -139,14 +139,17 @@ class World:
             return st if isinstance(st, int) else (st.st_mode, st.st_uid, st.st_gid, st.st_mtime_ns)
         raise ValueError(aspects.NAMES[aspect])
 
-    @staticmethod
-    def state_of(st: os.stat_result, digest: bytes) -> State:
-        """The state that goes with a stat result and a digest already taken."""
-        return states.state_of(st, digest)
+    def state_of(self, st: os.stat_result, digest: bytes) -> State:
+        """The state that goes with a stat result and a digest already taken.
+
+        A file that was too young when it was read is not to be recognised, though it is old enough by now.
+        """
+        state = states.state_of(st, digest)
+        return (*state[:IDENTITY], None) if digest and not self.memo.peek(st) else state
 
     def file_state(self, path: bytes, st: os.stat_result) -> State:
         """The full state of a regular file that ``st`` was just seen of, digest included."""
-        return states.state_of(st, self.memo.digest(path, st))
+        return self.state_of(st, self.memo.digest(path, st))
 
     def same_file(self, state: State, st: os.stat_result) -> bool:
         """True when ``st`` shows the very file, unchanged, of which ``state`` was taken."""
@@ -157,7 +160,7 @@ class World:
         path, aspect, value, timed = fact
         if aspect not in (META, CONTENT) or isinstance(st, int) or states.same_file(value, st):  # type: ignore[arg-type]
             return fact
-        state = states.state_of(st, value[DIGEST])  # type: ignore[index]
+        state = self.state_of(st, value[DIGEST])  # type: ignore[index]
         return path, aspect, state if value[NLINK] else without_links(state), timed  # type: ignore[index]
 
     @staticmethod

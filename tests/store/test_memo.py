@@ -15,6 +15,7 @@ from procache.store import hosts, memofile
 from procache.store.layout import Layout
 from procache.world import mounts
 from procache.world.states import GRAIN_NS, Memo, same_file, state_of
+from procache.world.view import World
 
 from .conftest import at_once
 
@@ -39,7 +40,7 @@ def saved(path: Path, *stats: os.stat_result) -> Memo:
     memo = Memo()
     for st in stats:
         key = (st.st_dev, st.st_ino, st.st_size, st.st_mtime_ns, st.st_ctime_ns)
-        memo.remember(key, digests.of_bytes(b"%d" % st.st_ino), st)
+        memo.remember(key, digests.of_bytes(b"%d" % st.st_ino), st, time.time_ns())
     memofile.save(os.fsencode(path), memo)
     return memo
 
@@ -65,6 +66,25 @@ def test_a_young_file_is_read_again(tmp_path: Path) -> None:
     memo.digest(name, (tmp_path / "f").lstat())
     assert memo.peek((tmp_path / "f").lstat()) == b""
     assert memo.fresh == []
+
+
+def test_what_was_young_when_reading_it_began_is_not_recognised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A change in the same tick, behind the reader, leaves the same times."""
+    read = digests.of_descriptor
+
+    def slow(fd: int) -> bytes:
+        found = read(fd)
+        settle()
+        return found
+
+    monkeypatch.setattr(digests, "of_descriptor", slow)
+    path, world = tmp_path / "f", World()
+    path.write_bytes(b"one")
+    st = path.lstat()
+    assert not same_file(world.file_state(os.fsencode(path), st), st)
+    assert world.memo.peek(st) == b""
 
 
 @pytest.mark.parametrize("change", ["content", "mode", "time", "replaced"])
