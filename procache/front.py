@@ -219,7 +219,7 @@ class Front:
     def tend_store(self, record: Record) -> None:
         """After a hit: count it, say what was used, and see to the store if that is due."""
         length = usage.append(self.layout, (1, 1, 0, 0), record.wall)
-        if usage.is_old(self.layout.record(self.command.key)):
+        if length and usage.is_old(self.layout.record(self.command.key)):  # in a store that can be written to
             self._tell_use(record)
         if length > usage.MUCH or (length and usage.neglected(self.layout)):
             from procache.store import upkeep

@@ -8,6 +8,7 @@ that nobody has evicted are lost.
 from __future__ import annotations
 
 import os
+import sys
 from typing import NamedTuple
 
 from procache import digests
@@ -139,7 +140,7 @@ class Checker:
             return False
         for record, packed, host in kept:
             if record is not None and packed is not None:
-                writer.add_record(self.layout, key, record, packed, len(kept), host)
+                writer.add_record(self.layout, key, record, packed, sys.maxsize, host)  # a run may have stored others
         return True
 
     def aside(self, path: bytes, st: os.stat_result) -> bool:

@@ -117,7 +117,7 @@ def begin_eviction(layout: Layout) -> None:
 def settle(layout: Layout, size: int, since: int, evicted: bool) -> None:
     """The store has ``size`` bytes, measured when the file ended at ``since``; one entry for all that was before.
 
-    Raises OSError.
+    Where that cannot be had, the entry goes behind the others. Raises OSError where the file cannot be opened.
     """
     now = time.time()
 
@@ -129,7 +129,10 @@ def settle(layout: Layout, size: int, since: int, evicted: bool) -> None:
 
 
 def compact(layout: Layout) -> None:
-    """One entry for all that was, and the size as it was measured last. Raises OSError."""
+    """One entry for all that was, and the size as it was measured last; for now nothing where the disk is full.
+
+    Raises OSError where the file cannot be opened.
+    """
 
     def measured(sums: Tally) -> bytes:
         known = usage.pack(usage.MEASURED, sums.measured, seconds=sums.evicted, size=sums.size)
@@ -139,7 +142,7 @@ def compact(layout: Layout) -> None:
 
 
 def _replace(layout: Layout, since: int, measured: Callable[[Tally], bytes]) -> bool:
-    """Replace the file by its sums; False where the lock is not to be had in time."""
+    """Replace the file by its sums; False where the lock is not to be had in time, or the disk is full."""
     fd = os.open(layout.usage, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         if not locks.hold(fd, locks.EXCLUSIVE, _PATIENCE) and not locks.refused(fd):
@@ -150,7 +153,10 @@ def _replace(layout: Layout, since: int, measured: Callable[[Tally], bytes]) -> 
         counts = (sums.runs, sums.hit, sums.miss, sums.uncacheable)
         totals = usage.pack(usage.ADD, time.time(), counts, sums.saved, damaged=sums.damaged)
         later = usage.pack(usage.ADD, time.time(), size=sums.added)
-        files.write(layout, layout.usage, totals + measured(sums) + later)
+        try:
+            files.write(layout, layout.usage, totals + measured(sums) + later)
+        except OSError:
+            return False
         return True
     finally:
         os.close(fd)

@@ -198,8 +198,10 @@ def _serve(reader: int, reporter: int, layout: Layout, journal_path: bytes, most
             losses.results += kind == RECORD
             if kind in (BLOB, STAGED, SHARED):
                 losses.blobs.add(name)
-        except Incomplete:
+        except Incomplete as error:
             losses.results += 1
+            for why in error.args:  # a blob that could not be stored has been told of
+                losses.add(why)
         except Damaged as error:
             losses.add(f"a record that could not be read again ({error})")
             losses.results += kind == RECORD
@@ -241,7 +243,7 @@ def _add_whole(layout: Layout, key: bytes, packed: bytes, most: int, lost: set[b
     using = locks.using(layout) if named else -1
     try:
         if not all(blobs.renew(layout, digest) for digest in named):
-            raise Incomplete
+            raise Incomplete("an output is no longer in the store")
         add_record(layout, key, record, packed, most)
     finally:
         locks.let_go(using)

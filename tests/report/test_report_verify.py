@@ -13,6 +13,7 @@ from common.filling import blob_path, has_record, key_of, put, record
 
 from procache.report import integrity
 from procache.store import pins, records, tally, usage
+from procache.store.fsck import Checker
 from procache.store.layout import Layout
 
 from .builder import RUN_ID, Journal, store
@@ -125,6 +126,22 @@ def test_a_blob_that_was_evicted_is_no_problem(layout: Layout, ask: Ask) -> None
     put(layout, key_of(2), record(b"z", stored=time.time() + 5), b"z")
     os.unlink(blob_path(layout, b"z"))
     assert kinds(ask) == ["blob-lost"], "that one was stored after the last eviction"
+
+
+def test_a_repair_drops_nothing_that_a_run_stores_meanwhile(
+    layout: Layout, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aside = Checker.aside
+
+    def stored_then(self: Checker, path: bytes, st: os.stat_result) -> bool:
+        done = aside(self, path, st)
+        put(layout, key_of(1), record(b"z", mark="newest"), b"z")
+        return done
+
+    flip(layout.record(key_of(1)))
+    monkeypatch.setattr(Checker, "aside", stored_then)
+    assert ask("verify", "--repair").status == 0
+    assert records.count(layout, key_of(1)) == 2
 
 
 def test_what_is_no_problem_is_told_as_such(layout: Layout, ask: Ask) -> None:

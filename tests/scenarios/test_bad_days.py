@@ -66,6 +66,18 @@ def test_a_store_that_is_full(lab: Lab, mount: Mount, limit: str) -> None:
     assert run.root.outcome == "hit"
 
 
+def test_a_full_store_can_be_made_smaller(lab: Lab, mount: Mount) -> None:
+    mount("size=1m")
+    lab.write("in", "1\n")
+    assert unharmed(lab, f"{SMALL}; sh -c 'blob 100000 > medium'").err == b""
+    with open(lab.cache / "rest", "wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
+        while True:
+            file.write(bytes(4096))
+    done = lab.raw(["gc", "--max-size", "0"])
+    assert (done.status, done.err) == (0, b"")
+    assert done.out.endswith(b"there remain 0 record files, 0 blobs, 1 journal: 4.0 KiB\n"), done.out
+
+
 def test_a_store_that_is_read_only(lab: Lab, mount: Mount) -> None:
     mount("size=100m")
     lab.write("in", "1\n")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import resource
+import select
 import signal
 import time
 from collections.abc import Callable
@@ -103,6 +106,26 @@ def test_who_does_it_belongs_to_nobody(layout: Layout, tmp_path: Path) -> None:
     assert told.read_text() == "True / True /dev/null /dev/null /dev/null"
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
+
+
+def test_it_holds_no_descriptor_beyond_a_limit(tmp_path: Path) -> None:
+    """Who reads a pipe to its end would wait for it."""
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_DUPFD, 200)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    go = tmp_path / "go"
+    pid = os.fork()
+    if not pid:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (100, limits[1]))
+        upkeep.detach(lambda: until(go.exists) and None)
+        os._exit(0)
+    os.close(writer)
+    os.close(200)
+    os.waitpid(pid, 0)
+    ready = select.select([reader], [], [], 5)[0]
+    go.touch()
+    os.close(reader)
+    assert ready, "the other end is still open"
 
 
 def test_a_failure_of_it_is_nobodys(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -144,6 +144,13 @@ def test_what_cannot_be_stored_is_told_of_and_the_rest_is_stored(layout: Layout,
     assert blob(layout, good) == SMALL
 
 
+def test_a_result_whose_output_was_evicted_meanwhile_is_told_of(layout: Layout, writer: Writer) -> None:
+    digest = digests.of_bytes(SMALL)
+    writer.put_record(KEY, make_record(data=None, data_digest=digest).pack())
+    assert writer.finish() == "1 result was not stored: an output is no longer in the store"
+    assert records.count(layout, KEY) == 0
+
+
 def test_a_record_that_cannot_be_read_again_is_told_of_and_the_rest_is_stored(layout: Layout, writer: Writer) -> None:
     writer.put_record(KEY, b"\xc1")
     writer.put_record(KEY, make_record(status=3).pack())
