@@ -46,17 +46,29 @@ def pour(source: int, target: int) -> None:
     It is not emptied first, so that what the two begin with is there at every moment (a program that appends); room
     for what it grows by is taken first, so that a full file system leaves it as it was.
     """
-    st, size = os.fstat(source), os.fstat(target).st_size
-    if has_holes(st):
+    if has_holes(os.fstat(source)):
         os.ftruncate(target, 0)
-    elif st.st_size > size:
-        try:
-            os.posix_fallocate(target, size, st.st_size - size)
-        except OSError as error:
-            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
-                os.ftruncate(target, size)
-                raise
+    else:
+        make_room(source, target)
     copy(source, target)
+
+
+def make_room(source: int, target: int) -> bool:
+    """Make an open file as long as a longer one without holes, zeros behind what it holds; True where it was not.
+
+    Raises OSError, with the file as it was.
+    """
+    st, size = os.fstat(source), os.fstat(target).st_size
+    if st.st_size <= size or has_holes(st):
+        return False
+    try:
+        os.posix_fallocate(target, size, st.st_size - size)
+    except OSError as error:
+        os.ftruncate(target, size)
+        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
+            raise
+        return False
+    return True
 
 
 def _copy_part(source: int, target: int, start: int, end: int) -> None:

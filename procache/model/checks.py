@@ -32,6 +32,8 @@ LATEST = 1 << 63
 #: ids are numbers of 32 bits (credentials(7)).
 IDS = range(1 << 32)
 SETS_ID = stat.S_ISUID | stat.S_ISGID
+#: The extended attribute that gives rights to who runs a file (capabilities(7)).
+CAPABILITIES = b"security.capability"
 
 _NOTHING = type(None)
 _STATES = (META, CONTENT)
@@ -178,7 +180,7 @@ def check_trait(path: object, side: object) -> None:
 def check_pseudo(paths: list[bytes]) -> None:
     """Only files that procache itself reads for such facts are opened for them: another could be a trap."""
     for path in paths:
-        if path != UNAME and not path.startswith((b"/proc/", b"/sys/", b"/dev/tty")):
+        if path not in (UNAME, b"/dev/tty") and not path.startswith((b"/proc/", b"/sys/")):
             refuse("it holds a fact of no known kind", path)
 
 
@@ -287,7 +289,9 @@ def is_folder(aspect: int, value: object) -> bool:
 
 
 def check_ids(effects: Iterable[Effect]) -> None:
-    """No effect gives a file the rights of its owner or group: who wrote the record cannot be told."""
+    """No effect gives a file the rights of its owner or group, or others: who wrote the record cannot be told."""
     for effect in effects:
+        if any(name == CAPABILITIES for name, _ in effect[fx.XATTRS] or ()):
+            refuse("it sets capabilities of a file, which a shared store is not believed", effect[fx.PATH])
         if effect[fx.KIND] in (fx.FILE, fx.KEPT) and effect[fx.STATE][MODE] & SETS_ID:  # type: ignore[index]
             refuse("it sets a set-user-ID or set-group-ID bit, which a shared store is not believed", effect[fx.PATH])

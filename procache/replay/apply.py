@@ -22,6 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procache.model.effects import Effect
     from procache.replay.folders import Folders
+    from procache.replay.pouring import Pours
     from procache.replay.undo import Undo
     from procache.store.layout import Layout
     from procache.world.view import World
@@ -32,14 +33,13 @@ class ReplayFailed(Exception):
 
 
 class Staged:
-    """Checked content: a file beside its target, to be renamed, or an open blob, to be poured into the target."""
+    """Checked content: a file beside its target, to be renamed."""
 
-    __slots__ = ("effect", "temporary", "blob", "fresh")
+    __slots__ = ("effect", "temporary", "fresh")
 
-    def __init__(self, effect: Effect, temporary: bytes = b"", blob: int = -1, *, fresh: bool = False) -> None:
+    def __init__(self, effect: Effect, temporary: bytes, *, fresh: bool) -> None:
         self.effect = effect
         self.temporary = temporary
-        self.blob = blob
         #: True where nothing is at the target
         self.fresh = fresh
 
@@ -53,6 +53,7 @@ class Replay:
         "effects",
         "renew",
         "staged",
+        "pours",
         "made",
         "removed",
         "touched_up",
@@ -73,6 +74,8 @@ class Replay:
         self.world = world
         self.effects = effects
         self.staged: list[Staged] = []
+        #: files that are written in place, if any
+        self.pours: Pours | None = None
         self.made: list[Effect] = []
         self.removed: list[Effect] = []
         self.touched_up: list[Effect] = []
@@ -171,12 +174,19 @@ class Replay:
             if stat.S_ISDIR(st.st_mode):
                 self.removed.append(effect)
             if effect[fx.IN_PLACE] and stat.S_ISREG(st.st_mode):  # others may have it open, or know it by inode
-                self.staged.append(Staged(effect, blob=self._checked_blob(state)))
-                self.written += 1
+                self._stage_pour(effect, state)
                 return
         temporary = self._temporary(path)
         self.staged.append(Staged(effect, temporary, fresh=isinstance(st, int)))
         self._copy(effect, state, temporary)
+        self.written += 1
+
+    def _stage_pour(self, effect: Effect, state: State) -> None:
+        from procache.replay.pouring import Pours  # few outputs are written in place
+
+        if self.pours is None:
+            self.pours = Pours(self.folders)
+        self.pours.add(effect[fx.PATH], effect, self._checked_blob(state))
         self.written += 1
 
     def _same(self, path: bytes, st: os.stat_result, state: State) -> bool:
@@ -235,15 +245,14 @@ class Replay:
         for staged in self.staged:
             self._drop(staged)
         self.staged.clear()
+        if self.pours is not None:
+            self.pours.close()
         if self._folders is not None:
             self._folders.close()
 
     def _drop(self, staged: Staged) -> None:
         try:
-            if staged.blob >= 0:
-                os.close(staged.blob)
-            else:
-                self.folders.drop(staged.temporary)
+            self.folders.drop(staged.temporary)
         except OSError:
             pass  # it was not made, or somebody else removed it
 
@@ -252,23 +261,31 @@ class Replay:
     def commit(self) -> None:
         """Change names, in an order in which each step finds what it needs. Raises OSError, with names as they were.
 
-        Where nothing that goes is in the way, it goes last: a kill in between loses nothing.
+        Where nothing that goes is in the way, it goes last: a kill in between loses nothing. What is written in place
+        cannot be undone, and follows when all names are changed.
         """
-        if len(self.staged) + len(self.made) + len(self.removed) + len(self.linked) > 1:
+        steps = len(self.staged) + len(self.made) + len(self.removed) + len(self.linked)
+        if steps + (len(self.pours.waiting) if self.pours is not None else 0) > 1:
             from procache.replay.undo import Undo  # one step is done or not
 
             self.undo = Undo(self.folders)
         in_the_way = any(effect[fx.KIND] != fx.GONE for effect in self.removed)
         try:
+            if self.pours is not None and self.undo is not None:
+                self.pours.make_room()
             if in_the_way:
                 self._remove()
             self._put()
             if not in_the_way:
                 self._remove()
+            if self.pours is not None:
+                self.pours.pour()
             self._touch_up()
             if self.undo is not None:
                 self.undo.forget()
         except BaseException:
+            if self.pours is not None:
+                self.pours.give_back()
             if self.undo is not None:
                 self.undo.back()
             raise
@@ -303,9 +320,9 @@ class Replay:
         while self.staged:
             staged = self.staged[-1]  # what was written first comes first
             path = staged.effect[fx.PATH]
-            if self.undo is not None and staged.temporary and not staged.fresh:
+            if self.undo is not None and not staged.fresh:
                 self.undo.keep(path, path.rpartition(b"/")[0] + b"/" + self._tag())
-            self._place(staged)
+            self.folders.rename(staged.temporary, path)
             if staged.fresh:
                 self._made(path)
             self.staged.pop()
@@ -323,22 +340,6 @@ class Replay:
             self._go(path, path.rpartition(b"/")[0])
         self.folders.link(path, source)
         self._made(path)
-
-    def _place(self, staged: Staged) -> None:
-        """Put one staged file in place."""
-        target = staged.effect[fx.PATH]
-        if staged.temporary:
-            self.folders.rename(staged.temporary, target)
-            return
-        from procache import copying  # few outputs are written in place
-
-        poured = self.folders.open_to_write(target)
-        try:
-            copying.pour(staged.blob, poured)
-        finally:
-            os.close(poured)
-        self.folders.touch_up(staged.effect)
-        os.close(staged.blob)
 
     def _touch_up(self) -> None:
         """Attributes and times; names no longer change."""

@@ -215,6 +215,14 @@ def test_a_shared_store_is_not_believed_about_rights(bits: int, kind: int) -> No
         checks.believe(record, shared=True)
 
 
+@pytest.mark.parametrize("kind", [fx.FILE, fx.KEPT])
+def test_nor_about_capabilities(kind: int) -> None:
+    record = make_record([W], [left(kind=kind, xattrs=((b"user.a", b""), (b"security.capability", b"\1")))])
+    checks.believe(record)
+    with pytest.raises(Damaged, match="shared store"):
+        checks.believe(record, shared=True)
+
+
 FIELDS: dict[str, dict[str, Any]] = {
     "output shorter than its pieces": {"segments": [(1, 5)], "data": b"four"},
     "output longer than its pieces": {"segments": [(1, 3)], "data": b"four"},

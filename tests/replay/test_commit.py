@@ -211,7 +211,7 @@ def test_what_was_written_first_comes_first(place: Place, kind: str, monkeypatch
     effects = [place.file(name, written=written[name], in_place=kind == "poured") for name in "abc"]
     order.clear()  # storing what was stored already
     place.replay(*effects, renew=kind == "renewed")
-    assert [os.path.basename(path) for path in order] == [b"b", b"c", b"a"]
+    assert [os.path.basename(path) for path in order[-3:]] == [b"b", b"c", b"a"]  # after a look for room
 
 
 def test_a_file_that_is_right_gets_the_time_of_now_only_where_somebody_goes_by_it(place: Place) -> None:

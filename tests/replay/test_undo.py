@@ -135,3 +135,58 @@ def test_pouring_without_room_changes_nothing(tmp_path: Path, monkeypatch: pytes
     with open(tmp_path / "new", "rb") as source, open(tmp_path / "old", "r+b") as target, pytest.raises(OSError):
         copying.pour(source.fileno(), target.fileno())
     assert (tmp_path / "old").read_bytes() == b"line\n"
+
+
+def test_without_room_for_all_that_is_written_in_place_nothing_is_written(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The program appends for itself then: nothing may be appended already."""
+    for name in ("one", "two"):
+        (place.top / name).write_text("line\n")
+    before = place.picture()
+    allocate = os.posix_fallocate
+    asked = []
+
+    def full(fd: int, offset: int, size: int) -> None:
+        asked.append(fd)
+        if len(asked) > 1:
+            raise OSError(errno.ENOSPC, "made to fail")
+        allocate(fd, offset, size)
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OSError):
+        place.replay(*[place.file(name, b"line\nmore\n", in_place=True) for name in ("one", "two")])
+    assert len(asked) == 2
+    assert place.picture() == before
+
+
+@pytest.mark.parametrize("step", ["rename", "symlink"])
+def test_what_is_written_in_place_waits_for_the_names(place: Place, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    (place.top / "log").write_text("line\n")
+    before = place.picture()
+    replay = Replay(
+        place.layout,
+        place.world,
+        [
+            place.file("log", b"line\nmore\n", written=1, in_place=True),
+            place.file("new", b"new", written=2),
+            place.effect("link", fx.LINK, b"new"),
+        ],
+    )
+    replay.stage()
+
+    def fail(*args: Any, **named: Any) -> None:
+        raise OSError(errno.EIO, "made to fail")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError):
+        patch.setattr(os, step, fail)
+        replay.commit()
+    assert place.picture() == before
+
+
+def test_what_is_written_in_place_keeps_its_inode(place: Place) -> None:
+    (place.top / "log").write_text("line\n")
+    os.link(place.top / "log", place.top / "other")
+    place.replay(place.file("log", b"line\nmore\n", in_place=True), place.file("new"))
+    assert (place.top / "other").read_text() == "line\nmore\n"
+    assert not [name for name in os.listdir(place.top) if name.startswith(".procache")]

@@ -119,6 +119,13 @@ def trap(victim: Victim, fields: dict[str, Any]) -> None:
     fields["facts"] = (*fields["facts"], (os.fsencode(victim.work / "fifo"), asp.PSEUDO, b"", False))
 
 
+def way_round(victim: Victim, fields: dict[str, Any]) -> None:
+    """The same by a link of /proc."""
+    os.mkfifo(victim.work / "fifo")
+    fifo = b"/proc/self/cwd/fifo"
+    fields["facts"] = (*fields["facts"], (fifo, asp.PSEUDO, b"", False))
+
+
 def bomb(victim: Victim, fields: dict[str, Any]) -> None:
     """Arrays in arrays in arrays."""
     value: Any = ()
@@ -131,6 +138,13 @@ def other(victim: Victim, fields: dict[str, Any]) -> None:
     """The record of another command."""
     exe, argv, *rest = fields["command"]
     fields["command"] = (exe, (*argv[:-1], b"echo other"), *rest)
+
+
+def test_a_look_through_proc_does_not_wait(victim: Victim) -> None:
+    victim.forge(way_round)
+    assert victim.procache("check", "--", "sh", "-c", SCRIPT).returncode == 1
+    assert victim.run() == "said\n"
+    assert (victim.work / "out").read_text() == "real\n"
 
 
 @pytest.mark.parametrize("change", [outside, dots, links, device, lengths, numbers, facts, trap, bomb, other])
