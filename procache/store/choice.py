@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 #: A store that has outgrown ``max_size`` is brought to this share of it, so that the next time is not soon.
 SHARE = 0.8
-#: Journals of so many runs stay, however old.
-KEPT_RUNS = 100
+#: Journals of so many runs stay, however old, if they are no more than this share of ``max_size``.
+KEPT_RUNS, KEPT_SHARE = 100, 0.1
 MINUTE = 60 * 10**9
 #: A time so far ahead (ns) is of a clock that was wrong.
 _AHEAD = 3600 * 10**9
@@ -72,7 +72,7 @@ class Choice:
         self.limits = limits
         self.now = int(now * 1e9)
         self.kept: Kept = pins.kept(layout)
-        self.kept.runs.update(last_runs(layout))
+        self.kept.runs.update(last_runs(layout, limits.size))
         ages = {RECORD: limits.age, BLOB: limits.age, JOURNAL: limits.journal_age}
         self.floors = {kind: int((now - age) * 1e9) if age else -1 for kind, age in ages.items()}
         self.aged, self.any_aged = 0, False
@@ -136,15 +136,23 @@ class Choice:
         return min(entry.mtime + (MINUTE if entry.kind == BLOB else 0), self.now)
 
     def _may_go(self, entry: Entry) -> bool:
-        if entry.kind == JOURNAL:
-            return entry.id not in self.kept.runs and not is_running(entry)
-        return entry.id not in (self.kept.records if entry.kind == RECORD else self.kept.blobs)
+        return not self.kept.keeps(entry) and not (entry.kind == JOURNAL and is_running(entry))
 
 
-def last_runs(layout: Layout) -> list[bytes]:
-    """Ids of the runs whose journals stay."""
+def last_runs(layout: Layout, size: int | None) -> list[bytes]:
+    """Ids of the runs whose journals stay in a store that may have so many bytes: of the last one in any case."""
     names = (entry.name for entry in scan.listed(layout.runs) if entry.name.endswith(JOURNALS_END))
-    return [name.removesuffix(JOURNALS_END) for name in heapq.nlargest(KEPT_RUNS, names)]
+    found: list[bytes] = []
+    taken = 0
+    for name in heapq.nlargest(KEPT_RUNS, names):
+        try:
+            taken += scan.size_of(os.lstat(layout.runs + b"/" + name))
+        except OSError:  # it has just gone
+            continue
+        if found and size is not None and taken > size * KEPT_SHARE:
+            break
+        found.append(name.removesuffix(JOURNALS_END))
+    return found
 
 
 def is_running(entry: Entry) -> bool:

@@ -13,13 +13,14 @@ import fcntl
 import os
 import time
 
-from procache.store import files, locks, scan, tally
+from procache.store import files, locks, pins, scan, tally
 from procache.store.choice import Choice, Limits, Sum
 from procache.store.scan import BLOB, JOURNAL, RECORD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procache.store.layout import Layout
+    from procache.store.pins import Kept
     from procache.store.scan import Entry
 
 TEMPORARY, DAMAGED = "temporaries", "damaged"
@@ -79,12 +80,13 @@ class Alone:
 
 
 class Remover:
-    """Removes files in batches, each unless it was used since it was looked at."""
+    """Removes files in batches, each unless it was used or pinned since it was looked at."""
 
-    __slots__ = ("layout", "figures", "batch", "dry", "patience")
+    __slots__ = ("layout", "kept", "figures", "batch", "dry", "patience")
 
-    def __init__(self, layout: Layout, figures: Figures, dry: bool) -> None:
+    def __init__(self, layout: Layout, kept: Kept, figures: Figures, dry: bool) -> None:
         self.layout = layout
+        self.kept = kept
         self.figures = figures
         self.dry = dry
         self.batch: list[Entry] = []
@@ -97,7 +99,7 @@ class Remover:
             self.flush()
 
     def flush(self) -> None:
-        """Remove what was gathered."""
+        """Remove what was gathered. Raises OSError."""
         batch, self.batch = self.batch, []
         if not batch:
             return
@@ -105,16 +107,17 @@ class Remover:
         try:
             if not self.dry and not locks.hold(lock, fcntl.LOCK_EX, self.patience):
                 self.patience = _NO_PATIENCE  # a reader was stopped: what it misses, it runs
+            if pins.stamp(self.layout) != self.kept.stamp:
+                self.kept = pins.kept(self.layout)
             for entry in batch:
                 if self._unused(entry) and (self.dry or unlink(entry.path)):
                     self.figures.removed[entry.kind].add(entry.size)
         finally:
             os.close(lock)
 
-    @staticmethod
-    def _unused(entry: Entry) -> bool:
+    def _unused(self, entry: Entry) -> bool:
         try:
-            return os.lstat(entry.path).st_mtime_ns == entry.mtime
+            return os.lstat(entry.path).st_mtime_ns == entry.mtime and not self.kept.keeps(entry)
         except OSError:
             return False
 
@@ -144,7 +147,7 @@ def collect(layout: Layout, limits: Limits, *, dry: bool = False) -> Figures:
         choice.decide(figures.before)
         if choice.any and not dry:
             tally.begin_eviction(layout)
-        remover = Remover(layout, figures, dry)
+        remover = Remover(layout, choice.kept, figures, dry)
         if choice.any:
             for entry in choice.chosen(scan.entries(layout)):
                 remover.remove(entry)

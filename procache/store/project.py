@@ -31,7 +31,7 @@ def collect(layout: Layout, folder: bytes, age: float = 0.0, *, dry: bool = Fals
         if not dry:
             alone.begin()
             tally.begin_eviction(layout)
-        remover = gc.Remover(layout, figures, dry)
+        remover = gc.Remover(layout, kept, figures, dry)
         for entry in scan.entries(layout):
             if entry.kind != scan.RECORD:
                 figures.before[entry.kind].add(entry.size)

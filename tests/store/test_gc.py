@@ -208,6 +208,17 @@ def test_old_journals_go_save_the_last(layout: Layout, monkeypatch: pytest.Monke
     assert [path.exists() for path in paths] == [False] * 7 + [True] * 2
 
 
+def test_large_journals_do_not_take_the_room_of_results(layout: Layout) -> None:
+    contents = fill(layout, 3)
+    paths = [journal(layout, f"2026010{at}T000000.000000-999999999", age=(9 - at) * DAY) for at in range(9)]
+    for path in paths:
+        path.write_bytes(b"x" * 20000)
+        os.utime(path, (time.time() - DAY,) * 2)
+    gc.collect(layout, Limits(100000, 80000))
+    assert all(has_blob(layout, content) for content in contents)
+    assert [path.exists() for path in paths] == [False] * 7 + [True] * 2
+
+
 def test_the_journal_of_a_run_that_goes_on_stays(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(choice, "KEPT_RUNS", 0)
     path = journal(layout, f"20260101T000000.000000-{os.getpid()}", age=1.0)
@@ -264,6 +275,20 @@ def test_pins_are_listed_and_removed_once(layout: Layout) -> None:
     assert pins.pinned(layout) == ["c", "b"]
     assert pins.keys_of(layout, "b") == [key_of(1)]
     assert (pins.remove(layout, "b"), pins.remove(layout, "b")) == (True, False)
+
+
+def test_what_is_pinned_during_an_eviction_stays(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    contents = fill(layout, 3, step=DAY)
+    decide = choice.Choice.decide
+
+    def pinned_meanwhile(self: choice.Choice, before: dict[str, choice.Sum]) -> None:
+        decide(self, before)
+        pins.add(layout, "20260101T000000.000000-999999999", [key_of(1)])
+
+    monkeypatch.setattr(choice.Choice, "decide", pinned_meanwhile)
+    gc.collect(layout, Limits(0))
+    assert [has_record(layout, key_of(at)) for at in range(3)] == [False, True, False]
+    assert [has_blob(layout, content) for content in contents] == [False, True, False]
 
 
 def test_with_a_pin_that_cannot_be_read_nothing_goes(layout: Layout) -> None:
