@@ -22,6 +22,7 @@ CLONE_UNTRACED, CLONE_FS, CLONE_THREAD = 0x00800000, 0x200, 0x10000
 CLONE_NEW = 0x7E020000
 AF_UNIX = 1
 WORD = 8
+IOPRIO_WHO_PROCESS = 1  # linux/ioprio.h
 FAMILIES = {2: "AF_INET", 10: "AF_INET6", 16: "AF_NETLINK", 17: "AF_PACKET", 40: "AF_VSOCK", 38: "AF_ALG"}
 
 
@@ -151,18 +152,30 @@ class ProcessCalls:
 
     def set_affinity(self, t: Tracee, args: Args) -> None:
         """sched_setaffinity: from here on the tracee decides itself."""
-        self.near.release((self.tracees.get(signed(args[0])) or t).process)
-        t.process.own_affinity = True
+        process = (self.tracees.get(signed(args[0])) or t).process
+        self.near.release(process)
+        process.own_affinity = True
         self._of_process(t, signed(args[0]))
 
     def priority(self, t: Tracee, args: Args) -> None:
-        """setpriority, ioprio_set: (which, who, …)."""
-        self._of_process(t, signed(args[1]))
+        """setpriority: (which, who, …)."""
+        self._of_process(t, signed(args[1]), alone=args[0] & 0xFFFFFFFF == os.PRIO_PROCESS)
 
-    def _of_process(self, t: Tracee, pid: int) -> None:
+    def io_priority(self, t: Tracee, args: Args) -> None:
+        """ioprio_set: (which, who, …)."""
+        self._of_process(t, signed(args[1]), alone=args[0] & 0xFFFFFFFF == IOPRIO_WHO_PROCESS)
+
+    def _of_process(self, t: Tracee, pid: int, *, alone: bool = True) -> None:
+        """What is inherited from process ``pid`` changes, or from all of its group or user where not ``alone``."""
         t.process.attributes = None
-        if pid not in (0, t.tid, *t.process.threads):
+        if not alone or pid not in (0, t.tid, *t.process.threads):
             self.taint(t, "outside-process", detail="attributes")
+            self._ask_anew()
+            t.at_exit = lambda t, result: self._ask_anew()  # somebody may have asked while the call was under way
+
+    def _ask_anew(self) -> None:
+        for other in self.tracees.values():
+            other.process.attributes = None
 
     def identity(self, t: Tracee, args: Args) -> None:
         """setuid and its kin: harmless where they set what is so already."""

@@ -151,7 +151,7 @@ PROCESSES: dict[str, str] = {
     "setrlimit": "inherit",
     "prlimit64": "prlimit",
     "setpriority": "priority",
-    "ioprio_set": "priority",
+    "ioprio_set": "io_priority",
     "sched_setparam": "sched",
     "sched_setscheduler": "sched",
     "sched_setattr": "sched",

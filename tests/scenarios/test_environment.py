@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from functools import partial
 
 import pytest
@@ -123,6 +124,15 @@ def test_affinity_is_told_as_the_kernel_tells_it(lab: Lab) -> None:
     lab.both(["affinity"])
     lab.both("affinity; (affinity; affinity); exec affinity")
     lab.both("taskset -c 0 affinity; affinity")
+
+
+@pytest.mark.parametrize("change", ["prlimit --pid $$ --nofile=64:64", "renice -n 5 -p $$", "taskset -p 1 $$"])
+def test_hidden_state_that_another_process_changes(lab: Lab, change: str) -> None:
+    """What ran before it was changed is another command after it."""
+    if not shutil.which(change.split()[0]):
+        pytest.skip("there is no such tool")
+    show = "sh -c 'ulimit -n; nice'; nproc"
+    lab.both(f"{show}; {change} >/dev/null 2>&1; {show}")
 
 
 def test_a_terminal_like_state_is_equal_natively_and_under_procache(lab: Lab) -> None:
