@@ -131,6 +131,7 @@ def test_while_runs_go_on_nothing_is_wrong_and_nothing_breaks(lab: Lab) -> None:
             for words in (["verify"], ["gc", "--max-size", "60K"], ["verify", "--repair"]):
                 wrong.extend(report(lab, *words).get("problems", ()))
 
+    lab.run("true")  # so that there is a store
     checker = threading.Thread(target=check)
     checker.start()
     try:
