@@ -198,10 +198,12 @@ def _serve(reader: int, reporter: int, layout: Layout, journal_path: bytes, most
             losses.results += kind == RECORD
             if kind in (BLOB, STAGED, SHARED):
                 losses.blobs.add(name)
-        except Incomplete as error:
+        except Incomplete:  # what could not be stored of it has been told of
             losses.results += 1
-            for why in error.args:  # a blob that could not be stored has been told of
-                losses.add(why)
+        except Gone:
+            if not sums.may_be_evicted():
+                losses.results += 1
+                losses.add("an output is no longer in the store")
         except Damaged as error:
             losses.add(f"a record that could not be read again ({error})")
             losses.results += kind == RECORD
@@ -228,13 +230,17 @@ def _messages(reader: int) -> Iterator[tuple[bytes, bytes, bytes]]:
 
 
 class Incomplete(Exception):
-    """Raised for a record that names a blob which could not be stored, or was evicted: no replay could use it."""
+    """Raised for a record that names a blob which could not be stored: no replay could use it."""
+
+
+class Gone(Exception):
+    """Raised for a record that names a blob which was stored, and is not there any more."""
 
 
 def _add_whole(layout: Layout, key: bytes, packed: bytes, most: int, lost: set[bytes]) -> int:
     """Store a record, if all that it names is there, and stays while this goes on. Returns the bytes that it takes.
 
-    Raises OSError, Incomplete.
+    Raises OSError, Incomplete, Gone.
     """
     record = Record.unpack(packed)
     named = blobs_of(record)
@@ -243,7 +249,7 @@ def _add_whole(layout: Layout, key: bytes, packed: bytes, most: int, lost: set[b
     using = locks.using(layout) if named else -1
     try:
         if not all(blobs.renew(layout, digest) for digest in named):
-            raise Incomplete("an output is no longer in the store")
+            raise Gone
         add_record(layout, key, record, packed, most)
     finally:
         locks.let_go(using)

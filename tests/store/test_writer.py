@@ -14,7 +14,7 @@ import pytest
 from model.records import make_record
 
 from procache import digests
-from procache.store import blobs, files, journal, records
+from procache.store import blobs, files, journal, records, tally
 from procache.store.layout import Layout
 from procache.store.writer import Writer
 
@@ -144,10 +144,15 @@ def test_what_cannot_be_stored_is_told_of_and_the_rest_is_stored(layout: Layout,
     assert blob(layout, good) == SMALL
 
 
-def test_a_result_whose_output_was_evicted_meanwhile_is_told_of(layout: Layout, writer: Writer) -> None:
+@pytest.mark.parametrize("evicted", [True, False])
+def test_a_result_whose_output_is_gone_is_told_of_unless_that_was_an_eviction(
+    layout: Layout, writer: Writer, evicted: bool
+) -> None:
+    if evicted:
+        tally.begin_eviction(layout)
     digest = digests.of_bytes(SMALL)
     writer.put_record(KEY, make_record(data=None, data_digest=digest).pack())
-    assert writer.finish() == "1 result was not stored: an output is no longer in the store"
+    assert writer.finish() == ("" if evicted else "1 result was not stored: an output is no longer in the store")
     assert records.count(layout, KEY) == 0
 
 
