@@ -144,7 +144,12 @@ class Front:
             misses.append(reason("no-record"))
             return None
         with file:
-            return self._fitting(file, misses)
+            found = self._fitting(file, misses)
+        if file.damaged:
+            from procache.store import fsck
+
+            fsck.mend(self.layout, self.command.key)
+        return found
 
     def _fitting(self, file: RecordFile, misses: list[Reason]) -> Record | None:
         tried: list[Record] = []

@@ -13,6 +13,7 @@ Reason = dict[str, object]
 # -- misses: nothing recorded fits ------------------------------------------------------------
 MISSES = {
     "no-record": "nothing is recorded for this command",
+    "same-run": "it was recorded in this same run; without procache it would run again",
     "refresh": "--refresh was asked for",
     "fact-differs": "{path}: {aspect} differs (recorded {recorded}, now {current})",
     "command-differs": "{aspect} differs (recorded {recorded}, now {current})",

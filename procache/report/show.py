@@ -99,7 +99,9 @@ def _execution(node: Execution, drawn: str) -> Row:
 
 def differed(node: Execution) -> str:
     """A remark on an execution that was verified and gave another result than was recorded."""
-    return "  (another result than recorded)" if any(why["code"] == "verify-differs" for why in node.reasons) else ""
+    return (
+        "  (another result than recorded)" if any(why.get("code") == "verify-differs" for why in node.reasons) else ""
+    )
 
 
 def _folded(item: Folded, drawn: str, style: Style) -> Row:

@@ -220,7 +220,6 @@ def mend(layout: Layout, key: bytes) -> None:
     if file is None:
         return
     with file:
-        file.mend = lambda: None
         whole = [place for place in range(file.count) if file.packed(place) is not None]
         path = layout.record(key)
         if len(whole) < len(file.places) - 1 and _is(path, file.st):

@@ -23,7 +23,7 @@ from procache.store import hosts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from procache.model.match import Streams
     from procache.model.policy import Policy
@@ -66,16 +66,14 @@ class RecordFile:
         "places",
         "columns",
         "damaged",
-        "mend",
     )
 
     def __init__(self, fd: int, letter: bytes, *, shared: bool = False) -> None:
         self.fd = fd
         self.shared = shared
         self.refused: list[Reason] = []
-        #: some record does not check or is cut off; what to do about it when the file is closed
+        #: some record does not check, or is cut off
         self.damaged = False
-        self.mend: Callable[[], object] = lambda: None
         self.st = os.fstat(fd)
         self.letter = letter
         self.data = _piece(fd, 0, min(FIRST, self.st.st_size))
@@ -122,8 +120,6 @@ class RecordFile:
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
-            if self.damaged:
-                self.mend()
 
     def __enter__(self) -> RecordFile:
         return self
@@ -235,9 +231,7 @@ def opened(layout: Layout, key: bytes) -> RecordFile | None:
     fd = -1
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        file = RecordFile(fd, key[:1], shared=layout.shared)
-        file.mend = lambda: _mend(layout, key)
-        return file
+        return RecordFile(fd, key[:1], shared=layout.shared)
     except FileNotFoundError:
         return None
     except Damaged:
@@ -249,13 +243,6 @@ def opened(layout: Layout, key: bytes) -> RecordFile | None:
         if fd >= 0:
             os.close(fd)
         raise
-
-
-def _mend(layout: Layout, key: bytes) -> None:
-    """A record of this key is damaged: its file is set aside, and what is good of it stored anew."""
-    from procache.store import fsck
-
-    fsck.mend(layout, key)
 
 
 def load(layout: Layout, key: bytes) -> Iterator[Record]:

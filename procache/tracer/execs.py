@@ -99,6 +99,8 @@ class Execs:
         "verify",
         "strict",
         "log",
+        "began",
+        "recorded",
     )
 
     def __init__(
@@ -140,6 +142,9 @@ class Execs:
         self.verify: Verify | None = None
         self.strict: Strict | None = None
         self.log: TraceLog | None = None
+        #: when this run began, and the keys of what was recorded since: natively each of these would run again
+        self.began = time.time()
+        self.recorded: set[bytes] = set()
 
     # -- before the exec -----------------------------------------------------------------------------------
 
@@ -232,14 +237,19 @@ class Execs:
             pending.misses.append(reason("refresh"))
             return False
         key = pending.command.key
+        none = reason("same-run") if key in self.recorded else reason("no-record")
         file = records.find(self.layout, key)
         if file is None:
-            pending.misses.append(reason("no-record"))
+            pending.misses.append(none)
             return False
         started = time.time()
         streams = TraceeStreams(t, self.tree.world.memo, pending.gather)
         with file:
             record, tried = self._fitting(file, pending.command, streams)
+        if file.damaged:
+            from procache.store import fsck
+
+            fsck.mend(self.layout, key)
         if record is None and streams.wanted and self._ask_pipe(t, pending, streams, tried):
             return (
                 pending.gather
@@ -247,7 +257,7 @@ class Execs:
                 else self._decide_again(t, pending)
             )
         if record is None:
-            pending.misses += self.why_none(tried[:COMPARED], streams) or file.refused or [reason("no-record")]
+            pending.misses += self.why_none(tried[:COMPARED], streams) or file.refused or [none]
             return False
         if self.verify is not None and self.verify.chooses(t.ex):
             pending.expected = record
@@ -264,7 +274,10 @@ class Execs:
         """The first record that fits, and those that do not."""
         tried: list[Record] = []
         failed: tuple[Record, list[Fact]] | None = None
+        repeated = command.key in self.recorded
         for record in file.likely(self.tree.world, streams, self.policy, command.fields()):
+            if repeated and record.stored >= self.began:
+                continue
             found = match(record, self.tree.world, streams, self.policy)
             if found.differences:
                 tried.append(record)
@@ -487,7 +500,10 @@ class Execs:
     def _record(self, ex: Execution) -> Record | None:
         took = ex.ended - ex.started
         if took >= self.policy.min_runtime or ex.expected is not None:
-            return self.capture.record(ex, ex.ended)
+            made = self.capture.record(ex, ex.ended)
+            if made is not None:
+                self.recorded.add(ex.command.key)
+            return made
         ex.misses = [*ex.misses, reason("too-short", detail=f"{took:.3f}")]
         return None
 

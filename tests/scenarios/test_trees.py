@@ -189,3 +189,16 @@ def test_two_hundred_levels(lab: Lab) -> None:
     run = lab.both(["deep", "201", "in"])
     assert (run.root.outcome, run.outcomes("deep 200")) == ("miss", ["hit"])
     assert run.of("deep 200")[0].nested == 201
+
+
+def test_what_a_run_has_recorded_it_runs_again_as_natively(lab: Lab) -> None:
+    """Two samples of one program are two samples; what was recorded by an earlier run is skipped."""
+    lab.write("in", "1\n")
+    draw = "python3 -c 'import os; print(os.urandom(8).hex())'"
+    first = lab.run(f"{draw}; {draw}; steps cat in; steps cat in; echo 1")
+    assert len(set(first.out.split()[:2])) == 2
+    assert first.outcomes("python3") == first.outcomes("steps") == ["miss"] * 2
+    assert "same-run" in first.of("steps")[1].codes()
+    again = lab.run(f"{draw}; steps cat in; steps cat in; echo 2")
+    assert again.outcomes("python3") == ["hit"]
+    assert again.outcomes("steps") == ["hit"] * 2

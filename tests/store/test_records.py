@@ -18,7 +18,7 @@ from procache.model import aspects as asp
 from procache.model import record as records_module
 from procache.model.aspects import UNSTABLE
 from procache.model.record import Damaged, Record
-from procache.store import records, tally
+from procache.store import fsck, records, tally
 from procache.store.layout import Layout
 from procache.store.writer import add_record
 from procache.verify import unstable
@@ -217,7 +217,7 @@ def test_a_cut_at_any_byte_leaves_only_whole_records(layout: Layout, whole: byte
         path_of(layout).write_bytes(whole[:length])
         found = statuses(layout)
         assert found == [3, 2, 1][: sum(end <= length for end in ends[1:])], length
-        assert path_of(layout).exists() == (length >= ends[1]), length
+        assert path_of(layout).exists() == (length >= ends[0]), length
     assert len(damaged(layout)) == 1
 
 
@@ -236,6 +236,8 @@ def test_a_damaged_record_hides_no_other(layout: Layout, whole: bytes) -> None:
     spoilt = bytearray(whole)
     spoilt[whole.index(b"2" * 50)] ^= 1
     path_of(layout).write_bytes(spoilt)
+    assert statuses(layout) == [3, 1]
+    fsck.mend(layout, KEY)
     assert statuses(layout) == [3, 1]
     assert path_of(layout).stat().st_size < len(whole), "what is whole was stored anew"
     assert damaged(layout) == ["damaged-" + path_of(layout).name]
