@@ -252,6 +252,8 @@ def _renewed(layout: Layout, digest: bytes, size: int) -> bool:
             found = os.stat(name).st_size
         except OSError:
             continue
+        if name.endswith(PACKED) and not _can_unpack():
+            continue  # it is stored as it is, too
         if not least <= found <= most:  # cut by a crash
             layout.set_aside(name)
             continue
@@ -261,6 +263,12 @@ def _renewed(layout: Layout, digest: bytes, size: int) -> bool:
             pass  # of another user: it stays as old as it is
         return True
     return False
+
+
+def _can_unpack() -> bool:
+    from procache.store import zstd
+
+    return zstd.is_there()
 
 
 def renew(layout: Layout, digest: bytes) -> bool:

@@ -38,7 +38,7 @@ PROBLEMS = {
 #: What is no fault of the store.
 REMARKS = {
     "evicted": "record with a blob that was evicted",
-    "unchecked": "file of an algorithm for digests that is not installed",
+    "unchecked": "file that needs a package which is not installed",
     "temporary": "temporary file of a process that is gone",
     "aside": "damaged file that was set aside",
     "usage": "statistics that were cut off",
@@ -166,7 +166,7 @@ class Checker:
             try:
                 st = os.lstat(entry.path)
                 detail = "" if blobs.check(entry.path, entry.id) else "its digest is another"
-            except digests.Unknown as error:
+            except (digests.Unknown, ImportError) as error:
                 yield Finding("unchecked", entry.path, str(error))
                 continue
             except FileNotFoundError:

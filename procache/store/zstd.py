@@ -49,6 +49,15 @@ def pieces(packed: bytes, most: int) -> Iterator[bytes]:
         raise ValueError("not one whole frame of that size")
 
 
+def is_there() -> bool:
+    """True where the package can be imported."""
+    try:
+        _module()
+    except ImportError:
+        return False
+    return True
+
+
 def _module() -> Any:
     if sys.version_info >= (3, 14):
         import _zstd

@@ -12,7 +12,7 @@ import pytest
 from common.filling import blob_path, has_record, key_of, put, record
 
 from procache.report import integrity
-from procache.store import pins, records, tally, usage
+from procache.store import pins, records, tally, usage, zstd
 from procache.store.fsck import Checker
 from procache.store.layout import Layout
 
@@ -126,6 +126,17 @@ def test_a_blob_that_was_evicted_is_no_problem(layout: Layout, ask: Ask) -> None
     put(layout, key_of(2), record(b"z", stored=time.time() + 5), b"z")
     os.unlink(blob_path(layout, b"z"))
     assert kinds(ask) == ["blob-lost"], "that one was stored after the last eviction"
+
+
+def test_what_needs_a_package_that_is_not_there_is_no_problem(
+    layout: Layout, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing() -> None:
+        raise ImportError("No module named 'backports'")
+
+    monkeypatch.setattr(zstd, "_module", missing)
+    told = ask("verify", "--repair", "--json").json
+    assert (told["problems"], [found["kind"] for found in told["remarks"]]) == ([], ["unchecked", "unchecked"])
 
 
 def test_a_repair_drops_nothing_that_a_run_stores_meanwhile(

@@ -190,6 +190,8 @@ def test_without_the_package_nothing_is_compressed_and_what_is_cannot_be_read(
         opened(layout, digest, len(TEXT))
     assert blobs.present(layout, digest), "it is not damaged"
     assert packed_size(layout, put(layout, TEXT + b"x")) == 0
+    assert put(layout, TEXT) == digest
+    assert opened(layout, digest, len(TEXT)) == TEXT, "it is stored once more, as it is"
 
 
 @pytest.mark.parametrize(
