@@ -77,6 +77,7 @@ def _carry_blobs(layout: Layout, carried: Carried) -> None:
         target = blobs.path_of(layout, digest)
         files.make_folder(os.path.dirname(target))
         _link(layout, path, target)
+        os.utime(target)  # as young as the records that name it: it would be evicted before them
         carried.blobs += 1
 
 

@@ -12,7 +12,8 @@ from model.records import make_record
 
 from procache import digests
 from procache.model.record import Record
-from procache.store import blobs, journal, migrate, records
+from procache.store import blobs, gc, journal, migrate, records, scan
+from procache.store.choice import Limits
 from procache.store.layout import Layout
 from procache.store.writer import add_record
 
@@ -94,6 +95,14 @@ def test_files_are_not_recognised_by_what_may_be_another_host_s_numbers(layout: 
 def test_no_more_are_kept_than_is_set(layout: Layout, old: Path) -> None:
     migrate.migrate(layout, 2)
     assert [statuses(layout, key) for key in KEYS] == [[3, 2]] * 3
+
+
+def test_nothing_of_it_is_old(layout: Layout, old: Path) -> None:
+    for path in old.rglob("*"):
+        os.utime(path, (1e9, 1e9))
+    migrate.migrate(layout, 100)
+    figures = gc.collect(layout, Limits(age=86400.0))
+    assert (figures.removed[scan.RECORD].files, figures.removed[scan.BLOB].files) == (0, 0)
 
 
 def test_without_hard_links_content_is_copied(layout: Layout, old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
