@@ -1,9 +1,8 @@
 """scripts/suites: CPython's own tests, natively and under procache, and where they differ.
 
 Each module runs three times: natively; under ``procache run --refresh``, where everything runs and is watched;
-and under ``procache run`` with an empty cache, where a program that a test starts for the second time is skipped.
-A test that passes natively must pass under procache. Where a test asks for something that procache leaves out
-of account on purpose, it is named in BY_DESIGN.
+and under ``procache run`` with an empty cache, as a user's first run. A test that passes natively must pass under
+procache.
 """
 
 from __future__ import annotations
@@ -23,18 +22,7 @@ MODULES = ("subprocess", "os", "signal", "posix", "fcntl", "tempfile", "shutil",
 PACKAGE = "libpython{}.{}-testsuite".format(*sys.version_info)
 PATIENCE = 900  # seconds for one module
 
-NATIVE, WATCHED, SKIPPING = "native", "watched", "skipping"
-
-RANDOM = "a second run of the same program must draw other random bytes; a skipped one gives the recorded ones"
-PID = "a second run of the same program must have another process id; a skipped one gives the recorded one"
-TIME = "a second run of a program that sleeps must take time; a skipped one takes none"
-BY_DESIGN = {
-    "test_os.URandomTests.test_urandom_subprocess": RANDOM,
-    "test_posix.TestPosixSpawnP.test_returns_pid": PID,
-    "test_subprocess.ProcessTestCaseNoPoll.test_wait_timeout": TIME,
-    "test_subprocess.ProcessTestCaseNoPoll.test_communicate_timeout_large_output": TIME,
-}
-"""Tests that may fail where programs are skipped (never where they are only watched), and why."""
+NATIVE, WATCHED, FIRST = "native", "watched", "first run"
 
 FIND_MISSING = """
 import importlib.util, sys
@@ -56,15 +44,15 @@ def main() -> int:
     if unknown := missing(python, modules):
         parser.error(f"{python} has no test_{unknown[0]} (modules are named without the test_ before)")
     print(f"CPython's tests, by {python}: passed, failed, skipped", flush=True)
-    print(f"{'':24}" + "".join(f"{way:>18}" for way in (NATIVE, WATCHED, SKIPPING)), flush=True)
+    print(f"{'':24}" + "".join(f"{way:>18}" for way in (NATIVE, WATCHED, FIRST)), flush=True)
     wrong: list[str] = []
     for module in modules:
-        found = {way: run(python, f"test_{module}", way) for way in (NATIVE, WATCHED, SKIPPING)}
+        found = {way: run(python, f"test_{module}", way) for way in (NATIVE, WATCHED, FIRST)}
         print(f"test_{module:19}" + "".join(f"{counts(found[way]):>18}" for way in found), flush=True)
-        for way in (WATCHED, SKIPPING):
+        for way in (WATCHED, FIRST):
             wrong += differences(f"test_{module}", found[NATIVE], found[way], way)
     print("\n".join(["", "Differences:", *(wrong or ["none"])]))
-    return 1 if any(" by design" not in line for line in wrong) else 0
+    return 1 if wrong else 0
 
 
 def find_python() -> str | None:
@@ -90,7 +78,7 @@ def procache() -> str:
 
 def run(python: str, module: str, way: str) -> Found:
     """Run a module in a folder of its own."""
-    prefix = {NATIVE: [], WATCHED: [procache(), "run", "--refresh", "--"], SKIPPING: [procache(), "run", "--"]}[way]
+    prefix = {NATIVE: [], WATCHED: [procache(), "run", "--refresh", "--"], FIRST: [procache(), "run", "--"]}[way]
     with tempfile.TemporaryDirectory(prefix="procache-suites-") as place:
         work, file = Path(place, "work"), Path(place, "found.json")
         work.mkdir()
@@ -129,8 +117,7 @@ def differences(module: str, native: Found, found: Found, way: str) -> list[str]
     for name in sorted(native.keys() | found.keys()):
         before, after = native.get(name, "missing"), found.get(name, "missing")
         if before != after:
-            why = BY_DESIGN.get(name) if way == SKIPPING else None
-            lines.append(f"{name} ({way}): {before} natively, {after}{f': by design: {why}' if why else ''}")
+            lines.append(f"{name} ({way}): {before} natively, {after}")
     return lines
 
 
