@@ -18,12 +18,11 @@ from procache.report import store, text, totals
 from procache.report.options import Options
 from procache.report.output import Output
 from procache.report.runs import NothingThere
-from procache.store.layout import VERSION, Layout, locate
+from procache.store.layout import CLEARED, VERSION, Layout, locate
 
 #: Parts of the store that a folder must have to be taken for one.
 NEEDED = ("records", "blobs", "runs")
 KNOWN = (*NEEDED, "tmp", "configs", "memo", "usage", "lock", "gc", "pins")
-ASIDE = b".cleared-"
 
 
 class Held(NamedTuple):
@@ -118,7 +117,7 @@ def confirm(layout: Layout, held: Held) -> bool:
 
 def empty(layout: Layout) -> None:
     """Put an empty tree in the place of the store's and delete the old one. Raises StoreError."""
-    aside = layout.top + b"/" + ASIDE + b"%d" % os.getpid()
+    aside = layout.top + b"/" + CLEARED + b"%d" % os.getpid()
     try:
         os.rename(layout.root, aside)
     except OSError as error:
@@ -126,7 +125,7 @@ def empty(layout: Layout) -> None:
         raise StoreError(f"cannot rename {root}: {error.strerror}; nothing was deleted") from error
     layout.prepare()
     for name in sorted(_entries(layout.top) or ()):
-        if name.startswith(ASIDE):  # ours, or of a clear that was interrupted
+        if name.startswith(CLEARED):  # ours, or of a clear that was interrupted
             shutil.rmtree(layout.top + b"/" + name, ignore_errors=True)
     if os.path.lexists(aside):
         raise StoreError(f"not everything could be deleted; the rest is in {text.path(aside)}")

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import time
 
 from procache.store import files, locks, pins, scan, tally
 from procache.store.choice import Choice, Limits, Sum
+from procache.store.layout import CLEARED
 from procache.store.scan import BLOB, JOURNAL, RECORD
 
 TYPE_CHECKING = False
@@ -139,6 +141,8 @@ def collect(layout: Layout, limits: Limits, *, dry: bool = False) -> Figures:
             alone.begin()
             tally.compact(layout)
         sweep(layout, figures, now, dry)
+        if not dry:
+            delete_cleared(layout, now)
         since = tally.end(layout)
         choice = Choice(layout, limits, now)
         for entry in scan.entries(layout):
@@ -155,6 +159,21 @@ def collect(layout: Layout, limits: Limits, *, dry: bool = False) -> Figures:
         if not dry:
             tally.settle(layout, figures.size, since, evicted=figures.removed[BLOB].files > 0)
         return figures
+
+
+def delete_cleared(layout: Layout, now: float) -> None:
+    """Remove what ``clear`` and ``migrate`` have put aside to delete it, and have not in a day, since they were killed.
+
+    When it was put aside is the change time of the folder.
+    """
+    for entry in scan.listed(layout.top):
+        if entry.name.startswith(CLEARED) and entry.is_dir(follow_symlinks=False):
+            try:
+                old = now - entry.stat(follow_symlinks=False).st_ctime > files.LONG_AGO
+            except OSError:  # it has just gone
+                continue
+            if old:
+                shutil.rmtree(entry.path, ignore_errors=True)
 
 
 def sweep(layout: Layout, figures: Figures, now: float, dry: bool) -> None:

@@ -22,6 +22,8 @@ from procache.errors import StoreError
 
 #: The format of everything in the folder; another format lives beside it in a folder of its own.
 VERSION = b"v2"
+#: What a whole tree is called, with the process id, that was renamed to be deleted.
+CLEARED = b".cleared-"
 
 
 class Layout:

@@ -14,7 +14,7 @@ import struct
 from procache import digests
 from procache.model.record import Damaged, Record
 from procache.store import blobs, files, hosts, records
-from procache.store.layout import Layout
+from procache.store.layout import CLEARED, Layout
 from procache.store.writer import add_record
 
 TYPE_CHECKING = False
@@ -51,9 +51,9 @@ def migrate(layout: Layout, most: int) -> Carried:
     for name, path in _files(_old(layout) + b"/records"):
         _carry_records(layout, name, path, most, carried)
     _carry_journals(layout, carried)
-    aside = layout.top + b"/.cleared-%d" % os.getpid()
+    aside = layout.top + b"/" + CLEARED + b"%d" % os.getpid()
     os.rename(_old(layout), aside)
-    shutil.rmtree(aside, ignore_errors=True)  # what stays goes with the next ``clear``
+    shutil.rmtree(aside, ignore_errors=True)  # what stays goes a day later
     return carried
 
 

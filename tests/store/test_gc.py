@@ -241,6 +241,21 @@ def test_temporaries_of_the_dead_go_and_those_of_the_living_stay(layout: Layout)
     assert (figures.removed[gc.TEMPORARY].files, figures.removed[gc.TEMPORARY].bytes) == (1, 8192)
 
 
+def test_what_a_clear_that_was_killed_has_left_goes_after_a_day(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = Path(os.fsdecode(layout.top)) / ".cleared-1" / "records"
+    left.mkdir(parents=True)
+    (left / "x").touch()
+    gc.collect(layout, Limits())
+    assert left.exists()
+    monkeypatch.setattr(files, "LONG_AGO", -1.0)
+    gc.collect(layout, Limits(), dry=True)
+    assert left.exists()
+    gc.collect(layout, Limits())
+    assert os.listdir(layout.top) == [b"v2"]
+
+
 def test_what_was_set_aside_stays_for_a_week(layout: Layout) -> None:
     for name, age in ((b"/damaged-new", 6 * DAY), (b"/damaged-old", 8 * DAY)):
         Path(os.fsdecode(layout.tmp + name)).write_bytes(b"?")
