@@ -84,13 +84,12 @@ def _grandchild(job: Callable[[], None]) -> NoReturn:
         for number in _HANDLED:
             signal.signal(number, signal.SIG_DFL)
         os.setsid()
-        if os.fork():
-            os._exit(0)
         os.chdir("/")
         # the limit says nothing: some are 2^30, others lower than what is open
         os.closerange(0, 1 + max(map(int, os.listdir("/proc/self/fd"))))
         for _ in range(3):
             os.open("/dev/null", os.O_RDWR)
-        job()
+        if not os.fork():  # now, so that nothing of the caller is held when that goes on
+            job()
     finally:
         os._exit(0)
