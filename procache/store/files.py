@@ -136,6 +136,14 @@ def make_folder(path: bytes) -> None:
         pass
 
 
+def is_at(path: bytes, st: os.stat_result) -> bool:
+    """True when this file is still at this path."""
+    try:
+        return os.path.samestat(os.lstat(path), st)
+    except OSError:
+        return False
+
+
 def drop(staged: bytes) -> None:
     """Remove a temporary that is not needed."""
     try:

@@ -104,7 +104,7 @@ class Checker:
                     found.append((kind, detail))
                 else:
                     good.append(place)
-            if not found or not _is(path, file.st):  # replaced meanwhile
+            if not found or not files.is_at(path, file.st):  # replaced meanwhile
                 return
             mended = self.repair and self.rebuild(path, key, file, good)
             yield from (Finding(kind, path, detail, mended) for kind, detail in found)
@@ -153,9 +153,9 @@ class Checker:
             return self._moved(path, st)
 
     def _moved(self, path: bytes, st: os.stat_result) -> bool:
-        if _is(path, st):
+        if files.is_at(path, st):
             self.layout.set_aside(path)
-        return not _is(path, st)
+        return not files.is_at(path, st)
 
     # -- blobs -------------------------------------------------------------------------------------------------
 
@@ -173,7 +173,7 @@ class Checker:
                 continue  # evicted
             except OSError as error:
                 detail = error.strerror or str(error)
-            if detail and _is(entry.path, st):
+            if detail and files.is_at(entry.path, st):
                 yield Finding("blob", entry.path, detail, self.aside(entry.path, st))
 
     # -- the rest ------------------------------------------------------------------------------------------------
@@ -222,7 +222,7 @@ def mend(layout: Layout, key: bytes) -> None:
     with file:
         whole = [place for place in range(file.count) if file.packed(place) is not None]
         path = layout.record(key)
-        if len(whole) < len(file.places) - 1 and _is(path, file.st):
+        if len(whole) < len(file.places) - 1 and files.is_at(path, file.st):
             try:
                 Checker(layout, True, lambda kind, size: None).rebuild(path, key, file, whole)
             except OSError:
@@ -233,11 +233,3 @@ def _host(file: RecordFile, place: int) -> bytes:
     """Which host wrote a record."""
     found: bytes = file.hosts[place * hosts.LENGTH : (place + 1) * hosts.LENGTH]
     return found
-
-
-def _is(path: bytes, st: os.stat_result) -> bool:
-    """True when this file is still at this path."""
-    try:
-        return os.path.samestat(os.lstat(path), st)
-    except OSError:
-        return False

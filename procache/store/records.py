@@ -235,7 +235,9 @@ def opened(layout: Layout, key: bytes) -> RecordFile | None:
     except FileNotFoundError:
         return None
     except Damaged:
-        if os.path.samestat(os.fstat(fd), os.stat(path)):  # somebody may have put a good one in its place
+        from procache.store import files
+
+        if files.is_at(path, os.fstat(fd)):  # somebody may have put a good one in its place
             layout.set_aside(path)
         os.close(fd)
         return None

@@ -232,6 +232,20 @@ def test_a_flipped_bit_anywhere_gives_no_other_record(layout: Layout, whole: byt
         assert all(record.data == b"%d" % record.status * 50 for record in found), at
 
 
+def test_a_damaged_file_that_somebody_else_has_just_set_aside_is_none(
+    layout: Layout, whole: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(self: records.RecordFile, width: int) -> None:
+        path_of(layout).unlink()
+        raise Damaged("the head of a record file")
+
+    path_of(layout).write_bytes(whole)
+    monkeypatch.setattr(records.RecordFile, "_parse", gone)
+    before = os.listdir("/proc/self/fd")
+    assert records.opened(layout, KEY) is None
+    assert os.listdir("/proc/self/fd") == before
+
+
 def test_a_damaged_record_hides_no_other(layout: Layout, whole: bytes) -> None:
     spoilt = bytearray(whole)
     spoilt[whole.index(b"2" * 50)] ^= 1
