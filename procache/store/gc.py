@@ -29,6 +29,8 @@ TEMPORARY, DAMAGED = "temporaries", "damaged"
 KINDS = (RECORD, BLOB, JOURNAL, TEMPORARY, DAMAGED)
 #: What was set aside as damaged may be looked at for so long (s).
 DAMAGED_AGE = 7 * 86400.0
+#: A memo to which nothing was added for so long (s) is of a host that is no more, such as a container.
+MEMO_AGE = 30 * 86400.0
 #: So many files are removed while nobody can replay, which takes a few ms; and how long (s) a batch waits for those who
 #: do, at first and after one waited in vain.
 _BATCH, _PATIENCE, _NO_PATIENCE = 64, 10.0, 0.05
@@ -143,6 +145,7 @@ def collect(layout: Layout, limits: Limits, *, dry: bool = False) -> Figures:
         sweep(layout, figures, now, dry)
         if not dry:
             delete_cleared(layout, now)
+            delete_memos(layout, now)
         since = tally.end(layout)
         choice = Choice(layout, limits, now)
         for entry in scan.entries(layout):
@@ -174,6 +177,17 @@ def delete_cleared(layout: Layout, now: float) -> None:
                 continue
             if old:
                 shutil.rmtree(entry.path, ignore_errors=True)
+
+
+def delete_memos(layout: Layout, now: float) -> None:
+    """Remove memos that nobody has written to for long; where one is used after all, that costs time only."""
+    for entry in scan.listed(layout.memo):
+        try:
+            old = now - entry.stat(follow_symlinks=False).st_mtime > MEMO_AGE
+        except OSError:
+            continue
+        if old:
+            unlink(entry.path)
 
 
 def sweep(layout: Layout, figures: Figures, now: float, dry: bool) -> None:

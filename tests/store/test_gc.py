@@ -256,6 +256,17 @@ def test_what_a_clear_that_was_killed_has_left_goes_after_a_day(
     assert os.listdir(layout.top) == [b"v2"]
 
 
+def test_the_memo_of_a_host_that_is_gone_does_not_stay(layout: Layout) -> None:
+    os.mkdir(layout.memo)
+    for name, age in ((b"/x-here-0", 29 * DAY), (b"/x-gone-0", 31 * DAY)):
+        Path(os.fsdecode(layout.memo + name)).touch()
+        os.utime(layout.memo + name, (time.time() - age,) * 2)
+    gc.collect(layout, Limits(), dry=True)
+    assert len(os.listdir(layout.memo)) == 2
+    gc.collect(layout, Limits())
+    assert os.listdir(layout.memo) == [b"x-here-0"]
+
+
 def test_what_was_set_aside_stays_for_a_week(layout: Layout) -> None:
     for name, age in ((b"/damaged-new", 6 * DAY), (b"/damaged-old", 8 * DAY)):
         Path(os.fsdecode(layout.tmp + name)).write_bytes(b"?")
