@@ -44,4 +44,4 @@ class Account:
 
     def close(self) -> None:
         """The run is over."""
-        usage.append(self.layout, (1, self.hit, self.miss, self.uncacheable), self.saved, self.added)
+        usage.append(self.layout, (1, self.hit, self.miss, self.uncacheable), self.saved, max(self.added, 0))

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 PACKED = b".zst"
 #: Content beyond this many bytes is not compressed: the end of a run would wait for it.
 MOST_PACKED = 64 << 20
-#: The unit in which a file takes room.
-BLOCK = 4096
 
 
 class BlobError(Exception):
@@ -198,7 +196,7 @@ def put(layout: Layout, digest: bytes, content: bytes) -> int:
         files.write(layout, path_of(layout, digest) + PACKED, packed)
     else:
         files.write(layout, path_of(layout, digest), content)
-    return -(-len(packed or content) // BLOCK) * BLOCK
+    return files.on_disk(len(packed or content))
 
 
 def put_staged(layout: Layout, digest: bytes, staged: bytes, *, shared: bool = False) -> int:
@@ -222,7 +220,7 @@ def put_staged(layout: Layout, digest: bytes, staged: bytes, *, shared: bool = F
                 files.place(layout, staged, path_of(layout, digest))
                 return st.st_blocks * 512
             files.write(layout, path_of(layout, digest) + PACKED, packed)
-            grown = -(-len(packed) // BLOCK) * BLOCK
+            grown = files.on_disk(len(packed))
     except OSError:
         files.drop(staged)
         raise
@@ -232,7 +230,9 @@ def put_staged(layout: Layout, digest: bytes, staged: bytes, *, shared: bool = F
 
 def _packed(layout: Layout, content: bytes) -> bytes:
     """The content compressed, where that saves a block and an eighth; else b""."""
-    if len(content) <= BLOCK or len(content) > MOST_PACKED or layout.compression == "none":
+    from procache.store import files
+
+    if len(content) <= files.BLOCK or len(content) > MOST_PACKED or layout.compression == "none":
         return b""
     try:
         from procache.store import zstd
@@ -240,7 +240,7 @@ def _packed(layout: Layout, content: bytes) -> bytes:
         packed = zstd.compress(content)
     except ImportError:  # the package is missing: a store without compression works
         return b""
-    saved = -(-len(content) // BLOCK) > -(-len(packed) // BLOCK)
+    saved = files.on_disk(len(content)) > files.on_disk(len(packed))
     return packed if saved and len(packed) <= len(content) - len(content) // 8 else b""
 
 

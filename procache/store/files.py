@@ -15,6 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procache.store.layout import Layout
 
+#: The unit in which a file takes room.
+BLOCK = 4096
 #: How names of what was set aside as damaged begin.
 ASIDE = b"damaged-"
 #: What is not known to be of a dead process of this host is taken for left behind after this long (s).
@@ -134,6 +136,11 @@ def make_folder(path: bytes) -> None:
         os.mkdir(path, 0o700)
     except FileExistsError:
         pass
+
+
+def on_disk(size: int) -> int:
+    """What a file of so many bytes takes of the disk."""
+    return -(-size // BLOCK) * BLOCK
 
 
 def is_at(path: bytes, st: os.stat_result) -> bool:

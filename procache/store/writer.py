@@ -187,6 +187,7 @@ def _serve(reader: int, reporter: int, layout: Layout, journal_path: bytes, most
                 sums.added += _add_whole(layout, name, body, most, losses.blobs)
             elif kind == EVENT:
                 journal.write(journal_path, body, shared=layout.shared)
+                sums.added += len(body)
             elif kind == USED:
                 lastuse.renew(layout, name, Record.unpack(body))
             elif kind == TOTALS:
@@ -238,7 +239,7 @@ class Gone(Exception):
 
 
 def _add_whole(layout: Layout, key: bytes, packed: bytes, most: int, lost: set[bytes]) -> int:
-    """Store a record, if all that it names is there, and stays while this goes on. Returns the bytes that it takes.
+    """Store a record, if all that it names is there, and stays while this goes on. Returns by what the store grew.
 
     Raises OSError, Incomplete, Gone.
     """
@@ -250,10 +251,9 @@ def _add_whole(layout: Layout, key: bytes, packed: bytes, most: int, lost: set[b
     try:
         if not all(blobs.renew(layout, digest) for digest in named):
             raise Gone
-        add_record(layout, key, record, packed, most)
+        return add_record(layout, key, record, packed, most)
     finally:
         locks.let_go(using)
-    return len(packed)
 
 
 def _add_blob(layout: Layout, kind: bytes, digest: bytes, body: bytes) -> int:
@@ -262,17 +262,20 @@ def _add_blob(layout: Layout, kind: bytes, digest: bytes, body: bytes) -> int:
     return blobs.put_staged(layout, digest, body, shared=kind == SHARED)
 
 
-def add_record(layout: Layout, key: bytes, record: Record, packed: bytes, most: int, host: bytes | None = None) -> None:
-    """Read, merge and replace one record file under a lock.
+def add_record(layout: Layout, key: bytes, record: Record, packed: bytes, most: int, host: bytes | None = None) -> int:
+    """Read, merge and replace one record file under a lock. Returns the bytes by which that grew on disk.
 
     ``host``: which saw the files of the record, if it was not this one (``hosts``).
     """
     path = layout.record(key)
     with locks.Folder(os.path.dirname(path)):
+        before = 0
         old = records.opened(layout, key)  # one that cannot be read now is not to lose the records that are in it
         try:
             content = merging.merged(old, key, record, packed, most, hosts.own() if host is None else host)
         finally:
             if old is not None:
+                before = files.on_disk(old.st.st_size)
                 old.close()
         files.write(layout, path, content)
+    return files.on_disk(len(content)) - before

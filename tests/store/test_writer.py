@@ -14,7 +14,7 @@ import pytest
 from model.records import make_record
 
 from procache import digests
-from procache.store import blobs, files, journal, records, tally
+from procache.store import blobs, files, journal, records, scan, tally
 from procache.store.layout import Layout
 from procache.store.writer import Writer
 
@@ -142,6 +142,17 @@ def test_what_cannot_be_stored_is_told_of_and_the_rest_is_stored(layout: Layout,
     assert writer.finish() == "1 result was not stored: Not a directory"
     assert [record.status for record in records.load(layout, KEY)] == [2], "none that names a blob that is not there"
     assert blob(layout, good) == SMALL
+
+
+def test_what_a_run_adds_is_what_it_takes_of_the_disk(layout: Layout, writer: Writer) -> None:
+    for number in range(20):
+        content = b"%d" % number * 3000
+        writer.put_blob(digests.of_bytes(content), content)
+        key = digests.of_bytes(b"key %d" % (number % 10))
+        writer.put_record(key, make_record([(b"/in", 0, number, False)]).pack())
+    assert writer.finish() == ""
+    taken = sum(entry.size for entry in scan.entries(layout))
+    assert tally.read(layout).added == taken
 
 
 @pytest.mark.parametrize("evicted", [True, False])
