@@ -22,6 +22,8 @@ from procache.store import hosts
 from procache.store.records import LARGEST, LENGTH, MAGIC, RecordFile
 
 _pack = msgpack.Packer().pack
+#: What a head takes at most (bytes): the traits, and the columns for each record.
+_OF_TRAITS, _OF_RECORD = 1 << 17, 128
 #: Places of records: from one to before another.
 Ranges = list[tuple[int, int]]
 
@@ -77,13 +79,16 @@ class Contents:
 def merged(old: RecordFile | None, key: bytes, record: Record, packed: bytes, most: int, host: bytes) -> bytes:
     """The content of a record file after adding a record in front, which takes the place of one with the same identity.
 
-    The oldest beyond ``most`` are dropped. The mark of an unstable command and its records do not stand beside one
-    another. ``host``: which wrote the record. Raises OSError for a record that is too large to be read again.
+    The oldest beyond ``most``, and beyond what a look-up reads, are dropped. The mark of an unstable command and its
+    records do not stand beside one another. ``host``: which wrote the record. Raises OSError for a record that is too
+    large to be read again.
     """
     if len(packed) > LARGEST // 2:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
     identity = record.identity()
     ranges = kept(old, identity, most) if old is not None and identity != MARK else []
+    if old is not None:
+        ranges = fitting(old, ranges, LARGEST - len(packed) - _OF_TRAITS - _OF_RECORD * (old.count + 1))
     new = Contents(key[:1])
     if old is None or not ranges:
         new.add(identity, host, packed, ())
@@ -111,6 +116,21 @@ def kept(old: RecordFile, identity: bytes, most: int) -> Ranges:
             room -= end_of_room - start
         start = end + 1
     return ranges
+
+
+def fitting(old: RecordFile, ranges: Ranges, room: int) -> Ranges:
+    """The first of these places, the records at which take no more than ``room`` bytes together."""
+    found: Ranges = []
+    for start, last in ranges:
+        end = last
+        while end > start and old.places[end] - old.places[start] > room:
+            end -= 1
+        if end > start:
+            found.append((start, end))
+        if end < last:
+            break
+        room -= old.places[end] - old.places[start]
+    return found
 
 
 def place_of(old: RecordFile, identity: bytes) -> int:

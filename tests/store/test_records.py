@@ -18,7 +18,7 @@ from procache.model import aspects as asp
 from procache.model import record as records_module
 from procache.model.aspects import UNSTABLE
 from procache.model.record import Damaged, Record
-from procache.store import fsck, records, tally
+from procache.store import fsck, merging, records, tally
 from procache.store.layout import Layout
 from procache.store.writer import add_record
 from procache.verify import unstable
@@ -230,6 +230,18 @@ def test_a_flipped_bit_anywhere_gives_no_other_record(layout: Layout, whole: byt
         found = list(records.load(layout, KEY))
         assert len(found) == (0 if at < begin else 2), at
         assert all(record.data == b"%d" % record.status * 50 for record in found), at
+
+
+def test_what_no_look_up_would_read_is_dropped(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (records, merging):
+        monkeypatch.setattr(module, "LARGEST", 1 << 19)
+    for number in range(12):
+        add(layout, make_record([(b"/in", 0, number, False)], status=number, data=bytes(50000)))
+    assert statuses(layout) == [11, 10, 9, 8, 7, 6, 5]
+    file = records.find(layout, KEY)
+    assert file is not None
+    with file:
+        assert (file.count, len(file.places) - 1, file.damaged) == (7, 7, False)
 
 
 def test_a_damaged_file_that_somebody_else_has_just_set_aside_is_none(
