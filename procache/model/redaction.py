@@ -14,6 +14,8 @@ HIDDEN = b"***"
 DEFAULT = frozenset(
     b"password passwd passphrase token secret auth api-key apikey access-key secret-key private-key credentials".split()
 )
+#: What separates the words of a script.
+_BETWEEN = (b" ", b"\n", b"\t", b"\r", b"\f", b"\v", b";", b"&", b"|", b"(", b")")
 _names = DEFAULT
 
 
@@ -40,15 +42,29 @@ def shown(argv: Sequence[bytes]) -> tuple[bytes, ...]:
             hide = False
             continue
         name, equals, _ = word.partition(b"=")
-        hide = not equals and name.startswith(b"-") and _secret(name)
-        if equals and b" " not in name and _secret(name):
+        plain = not any(sign in name for sign in _BETWEEN)
+        hide = plain and not equals and name.startswith(b"-") and _secret(name)
+        if equals and plain and _secret(name):
             found.append(name + b"=" + HIDDEN)
         else:
-            found.append(b" ".join(shown(word.split(b" "))) if b" " in word else word)
+            found.append(word if plain and not equals else _shown_within(word))
     return tuple(found)
+
+
+def _shown_within(script: bytes) -> bytes:
+    """An argument of several words: quoted ones are one, and what stands between is left as it is."""
+    import re
+
+    parts: list[bytes] = re.findall(rb"""[\s;&|()]+|(?:[^\s;&|()'"]|'[^']*'|"[^"]*")+|['"]\S*""", script)
+    places = [at for at, part in enumerate(parts) if part[:1] not in _BETWEEN]
+    if len(places) == len(parts):
+        return script  # one word
+    for at, word in zip(places, shown([parts[at] for at in places]), strict=True):
+        parts[at] = word
+    return b"".join(parts)
 
 
 def _secret(name: bytes) -> bool:
     """True for an option or a variable that is one of the names, or ends in one."""
-    plain = name.lstrip(b"-").lower().replace(b"_", b"-")
+    plain = name.lstrip(b"-'\"").lower().replace(b"_", b"-")
     return plain in _names or any(plain.endswith(b"-" + known) for known in _names)

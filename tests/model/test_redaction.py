@@ -33,6 +33,24 @@ def test_the_words_of_a_script_are_looked_at_too() -> None:
     assert shown([b"sh", b"-c", script]) == (b"sh", b"-c", b"curl --token *** > out; DB_PASSWORD=*** psql")
 
 
+SCRIPTS = {
+    b"set -e\nexport PASSWORD=x\nmake": b"set -e\nexport PASSWORD=***\nmake",
+    b"curl --token\tx": b"curl --token\t***",
+    b"curl --token  x": b"curl --token  ***",
+    b"mysql --password='one two' db": b"mysql --password=*** db",
+    b'mysql --password "one two" db': b"mysql --password *** db",
+    b"cd d;TOKEN=x make": b"cd d;TOKEN=*** make",
+    b"(TOKEN=x make)": b"(TOKEN=*** make)",
+    b"it's --token 'x": b"it's --token ***",
+    b"sh -c 'TOKEN=x make'": b"sh -c 'TOKEN=***",
+}
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_script_is_cut_as_a_shell_does(script: bytes) -> None:
+    assert shown([b"sh", b"-c", script]) == (b"sh", b"-c", SCRIPTS[script])
+
+
 def test_arguments_without_secrets_are_as_they_were() -> None:
     argv = (b"", b"a  b", b" ", b"\xff=\xff", b"-", b"--", b"=x", b"a\nb c")
     assert shown(argv) == argv
