@@ -12,7 +12,7 @@ from typing import Any, TextIO
 from procache.report import events, evict, jsonable, text
 from procache.report.options import Options
 from procache.report.output import Output
-from procache.store import fsck, scan
+from procache.store import fsck, opened, scan
 from procache.store.fsck import PROBLEMS, REMARKS, Finding
 from procache.store.layout import Layout, locate
 
@@ -83,7 +83,7 @@ def journals(layout: Layout, checker: fsck.Checker, progress: Progress) -> Itera
         progress.step(scan.JOURNAL, entry.size)
         try:
             st = os.lstat(entry.path)
-            with open(entry.path, "rb") as file:
+            with opened(entry.path) as file:
                 found = events.scan(file.read(events.MAX_BYTES))
         except FileNotFoundError:
             continue  # evicted

@@ -11,7 +11,7 @@ from procache.errors import ProcacheError, StoreError, UsageError
 from procache.report import journal, jsonable, text
 from procache.report.events import MAX_BYTES
 from procache.report.journal import Run
-from procache.store import processes
+from procache.store import opened, processes
 from procache.store.layout import Layout
 
 SUFFIX = ".journal"
@@ -73,7 +73,7 @@ def load(layout: Layout, name: str) -> Run:
     """Read the run with this id. Raises StoreError when its journal cannot be read."""
     file = os.path.join(layout.runs, os.fsencode(name + SUFFIX))
     try:
-        with open(file, "rb") as stream:
+        with opened(file) as stream:
             data = stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise StoreError(f"cannot read {text.path(file)}: {error.strerror}") from error

@@ -11,6 +11,7 @@ import os
 import time
 
 from procache import digests
+from procache.store import CAREFUL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def _unpack(layout: Layout, digest: bytes, size: int, source: int, path: bytes, 
 
 def _open(layout: Layout, digest: bytes) -> tuple[int, bytes]:
     """The open file of a blob and its path. Raises Missing; BlobError where its digest cannot be checked here."""
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+    flags = os.O_RDONLY | CAREFUL
     try:
         digests.algorithm(digest[:1])
         path = path_of(layout, digest)
@@ -289,7 +290,7 @@ def renew(layout: Layout, digest: bytes) -> bool:
 def check(path: bytes, digest: bytes) -> bool:
     """True when the blob at ``path`` holds what its name says. Raises digests.Unknown, OSError, ImportError."""
     algorithm = digests.algorithm(digest[:1])
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    fd = os.open(path, os.O_RDONLY | CAREFUL)
     try:
         if not path.endswith(PACKED):
             return algorithm.of_descriptor(fd) == digest

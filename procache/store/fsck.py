@@ -14,7 +14,7 @@ from typing import NamedTuple
 from procache import digests
 from procache.model.command import told
 from procache.model.record import Damaged, Record
-from procache.store import blobs, files, hosts, locks, pins, records, scan, tally, writer
+from procache.store import CAREFUL, blobs, files, hosts, locks, pins, records, scan, tally, writer
 from procache.store.gc import unlink
 from procache.store.named import blobs_of
 from procache.store.records import RecordFile
@@ -76,7 +76,7 @@ class Checker:
 
     def _record_file(self, path: bytes, key: bytes) -> Iterator[Finding]:
         try:
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            fd = os.open(path, os.O_RDONLY | CAREFUL)
         except FileNotFoundError:
             return  # evicted
         except OSError as error:

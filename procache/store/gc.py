@@ -14,7 +14,7 @@ import os
 import shutil
 import time
 
-from procache.store import files, locks, pins, scan, tally
+from procache.store import CAREFUL, files, locks, pins, scan, tally
 from procache.store.choice import Choice, Limits, Sum
 from procache.store.layout import CLEARED
 from procache.store.scan import BLOB, JOURNAL, RECORD
@@ -69,7 +69,7 @@ class Alone:
         self.path = layout.gc
 
     def __enter__(self) -> Alone:
-        self.fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self.fd = os.open(self.path, os.O_RDWR | os.O_CREAT | CAREFUL, 0o600)
         if not locks.hold(self.fd, locks.EXCLUSIVE, 0.0) and not locks.refused(self.fd):
             os.close(self.fd)
             raise Busy
@@ -107,7 +107,7 @@ class Remover:
         batch, self.batch = self.batch, []
         if not batch:
             return
-        lock = os.open(self.layout.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = os.open(self.layout.lock, os.O_RDWR | os.O_CREAT | CAREFUL, 0o600)
         try:
             if not self.dry and not locks.hold(lock, fcntl.LOCK_EX, self.patience):
                 self.patience = _NO_PATIENCE  # a reader was stopped: what it misses, it runs

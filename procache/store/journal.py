@@ -7,6 +7,8 @@ import time
 
 import msgpack
 
+from procache.store import CAREFUL
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procache.store.layout import Layout
@@ -34,7 +36,7 @@ def pack(event: dict[str, object]) -> bytes:
 
 def write(path: bytes, packed: bytes, *, shared: bool = False) -> None:
     """Append packed events to a journal; in a shared store the group may read it. Raises OSError."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | CAREFUL, 0o600)
     try:
         if shared:
             from procache.store import sharing

@@ -11,6 +11,8 @@ import fcntl
 import os
 import time
 
+from procache.store import CAREFUL
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procache.store.layout import Layout
@@ -55,7 +57,7 @@ def refused(fd: int) -> bool:
 def using(layout: Layout) -> int:
     """Keep blobs from being evicted until the returned descriptor is closed; -1 where that cannot be had."""
     try:
-        fd = os.open(layout.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fd = os.open(layout.lock, os.O_RDWR | os.O_CREAT | CAREFUL, 0o600)
     except OSError:
         return -1
     hold(fd, SHARED)
@@ -85,7 +87,7 @@ class Folder:
         self.file: LockFile | None = None
 
     def __enter__(self) -> Folder:
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        flags = os.O_RDWR | os.O_CREAT | CAREFUL
         try:
             self.fd = os.open(self.path + b"/.lock", flags, 0o600)
         except FileNotFoundError:

@@ -12,7 +12,7 @@ import struct
 import time
 
 from procache import digests
-from procache.store import hosts
+from procache.store import CAREFUL, hosts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _content(path: bytes) -> bytes:
 
 
 def _no_link(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+    return os.open(path, flags | CAREFUL)
 
 
 def append(layout: Layout, memo: Memo) -> None:
@@ -121,7 +121,7 @@ def save(path: bytes, memo: Memo) -> None:
     if not entries:
         return
     try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | CAREFUL
         if os.path.exists(path) and os.stat(path).st_size + len(entries) * _size(kind) > LIMIT:
             os.unlink(path)
         fd = os.open(path, flags, 0o600)

@@ -13,7 +13,7 @@ import struct
 
 from procache import digests
 from procache.model.record import Damaged, Record
-from procache.store import blobs, files, hosts, records
+from procache.store import blobs, files, hosts, opened, records
 from procache.store.layout import CLEARED, Layout
 from procache.store.writer import add_record
 
@@ -111,7 +111,7 @@ def _carry_records(layout: Layout, name: bytes, path: bytes, most: int, carried:
     key = digests.parsed(b"x" + name)
     if key is None:
         return
-    with open(path, "rb") as file:
+    with opened(path) as file:
         data = file.read()
     known = {record.identity() for record in records.load(layout, key)}
     found = list(_unpacked(data, carried))

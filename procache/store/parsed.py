@@ -10,6 +10,7 @@ import os
 import msgpack
 
 from procache import __version__, digests
+from procache.store import opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def path_of(layout: Layout, digest: bytes) -> bytes:
 def read(layout: Layout, digest: bytes) -> Entries | None:
     """The entries that were kept for a file with this content by this version of procache, or None."""
     try:
-        with open(path_of(layout, digest), "rb") as file:
+        with opened(path_of(layout, digest)) as file:
             if os.fstat(file.fileno()).st_uid != os.geteuid():
                 return None  # in a shared store, others could say what our settings are
             data = file.read()

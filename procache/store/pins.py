@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from procache import digests
-from procache.store import files, locks, records
+from procache.store import files, locks, opened, records
 from procache.store.named import blobs_of
 from procache.store.scan import BLOB, JOURNAL, RECORD
 
@@ -79,7 +79,7 @@ def path_of(layout: Layout, run_id: str) -> bytes:
 
 def keys_of(layout: Layout, run_id: str) -> list[bytes | None]:
     """The command keys of a pinned run; None for a line that is none. Raises OSError."""
-    with open(path_of(layout, run_id), "rb") as file:
+    with opened(path_of(layout, run_id)) as file:
         return [digests.parsed(line) for line in file.read().splitlines()]
 
 

@@ -19,7 +19,7 @@ from procache import digests
 from procache.model import checks
 from procache.model.reasons import reason
 from procache.model.record import IDENTITY_LENGTH, Damaged, Record
-from procache.store import hosts
+from procache.store import CAREFUL, hosts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -230,7 +230,7 @@ def opened(layout: Layout, key: bytes) -> RecordFile | None:
         return None
     fd = -1
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        fd = os.open(path, os.O_RDONLY | CAREFUL)
         return RecordFile(fd, key[:1], shared=layout.shared)
     except FileNotFoundError:
         return None

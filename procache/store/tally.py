@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from procache.store import files, locks, usage
+from procache.store import CAREFUL, files, locks, opened, usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def read(layout: Layout) -> Tally:
 
 def _content(path: bytes) -> bytes:
     try:
-        with open(path, "rb") as file:
+        with opened(path) as file:
             return file.read()
     except OSError:
         return b""
@@ -143,7 +143,7 @@ def compact(layout: Layout) -> None:
 
 def _replace(layout: Layout, since: int, measured: Callable[[Tally], bytes]) -> bool:
     """Replace the file by its sums; False where the lock is not to be had in time, or the disk is full."""
-    fd = os.open(layout.usage, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fd = os.open(layout.usage, os.O_RDONLY | os.O_CREAT | CAREFUL, 0o600)
     try:
         if not locks.hold(fd, locks.EXCLUSIVE, _PATIENCE) and not locks.refused(fd):
             return False

@@ -10,7 +10,7 @@ import os
 import struct
 import time
 
-from procache.store import locks
+from procache.store import CAREFUL, locks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def write(layout: Layout, packed: bytes) -> int:
     """Append packed entries to the file that is there when the lock is had; returns its size, 0 where that failed."""
     try:
         for _ in range(_TRIES):
-            fd = os.open(layout.usage, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            fd = os.open(layout.usage, os.O_WRONLY | os.O_CREAT | os.O_APPEND | CAREFUL, 0o600)
             try:
                 locks.hold(fd, locks.EXCLUSIVE, _PATIENCE)
                 st = os.fstat(fd)
@@ -101,7 +101,7 @@ def neglected(layout: Layout) -> bool:
     except OSError:  # a store that cannot be read any more
         return False
     try:
-        os.close(os.open(layout.gc, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        os.close(os.open(layout.gc, os.O_WRONLY | os.O_CREAT | CAREFUL, 0o600))
     except OSError:
         pass  # a store that cannot be written to
     return False

@@ -182,3 +182,23 @@ def test_a_store_that_everybody_may_write_to_is_not_used(victim: Victim) -> None
     assert done.stderr.count("\n") == 1
     assert "others may write to the cache folder" in done.stderr
     assert victim.procache("explain", "--", "true").returncode == 125
+
+
+@pytest.mark.parametrize("trap", ["FIFO", "link"])
+def test_a_trap_in_the_place_of_each_file(victim: Victim, trap: str) -> None:
+    """What members of a shared store can do: nothing waits, and nothing is written elsewhere."""
+    assert victim.run() == "said\n"
+    for folder, _, names in os.walk(victim.layout.root):
+        for path in (os.path.join(folder, os.fsencode(name)) for name in names):
+            os.unlink(path)
+            if trap == "FIFO":
+                os.mkfifo(path)
+            else:
+                os.symlink(victim.outside / "file", path)
+    (victim.work / "out").unlink()
+    done = victim.procache("run", "--", "sh", "-c", SCRIPT)
+    assert (done.returncode, done.stdout) == (0, "said\n")
+    assert (victim.work / "out").read_text() == "real\n"
+    for words in (["stats"], ["log"], ["explain"], ["verify"], ["gc", "--max-size", "1"]):
+        assert "Traceback" not in victim.procache(*words).stderr
+    assert (victim.outside / "file").read_text() == "outside"
