@@ -80,9 +80,16 @@ class Checker:
         except FileNotFoundError:
             return  # evicted
         except OSError as error:
-            yield Finding("record-file", path, error.strerror or "", self.aside(path, os.lstat(path)))
+            yield Finding("record-file", path, error.strerror or "", self._unread(path))
             return
         yield from self._open_file(path, key, fd)
+
+    def _unread(self, path: bytes) -> bool:
+        """Set aside what cannot be opened, a link for one."""
+        try:
+            return self.aside(path, os.lstat(path))
+        except OSError:  # not even that is allowed
+            return False
 
     def _open_file(self, path: bytes, key: bytes, fd: int) -> Iterator[Finding]:
         try:
@@ -165,6 +172,9 @@ class Checker:
             self.step(scan.BLOB, entry.size)
             try:
                 st = os.lstat(entry.path)
+            except OSError:
+                continue  # evicted
+            try:
                 detail = "" if blobs.check(entry.path, entry.id) else "its digest is another"
             except (digests.Unknown, ImportError) as error:
                 yield Finding("unchecked", entry.path, str(error))
