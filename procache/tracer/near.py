@@ -38,6 +38,8 @@ CROWDED_NS = 6_000_000
 RECENT = 0.25
 #: Bytes of the largest set of CPUs that Linux knows (NR_CPUS 8192).
 MOST_MASK = 1024
+#: Bytes of an unsigned long: such sets have a multiple of it.
+WORD = 8
 #: More processes than this are taken for parallel without looking.
 MOST = 12
 
@@ -48,6 +50,7 @@ class Near:
     __slots__ = (
         "allowed",
         "mask",
+        "least",
         "tracees",
         "together",
         "calm",
@@ -66,7 +69,9 @@ class Near:
     def __init__(self, tracees: dict[int, Tracee]) -> None:
         self.allowed = os.sched_getaffinity(0)
         #: the same as the kernel writes it, or nothing where only one CPU is allowed
-        self.mask = own_mask() if len(self.allowed) > 1 else b""
+        self.mask = own_mask(MOST_MASK) if len(self.allowed) > 1 else b""
+        #: the smallest room (bytes) that the kernel writes it to, cut to that
+        self.least = next((size for size in range(WORD, MOST_MASK, WORD) if own_mask(size)), MOST_MASK)
         self.tracees = tracees
         #: the thread that traces; the timer is another one
         self.tracer = _thread.get_native_id()
@@ -222,8 +227,8 @@ class Near:
         return before > 0 and waited - before > CROWDED_NS
 
 
-def own_mask() -> bytes:
-    """What sched_getaffinity(2) itself, without the C library, writes for this thread."""
-    room = ctypes.create_string_buffer(MOST_MASK)
-    size = libc.syscall(arch.NUMBERS["sched_getaffinity"], 0, MOST_MASK, room)
+def own_mask(most: int) -> bytes:
+    """What sched_getaffinity(2) itself, without the C library, writes for this thread to so many bytes of room."""
+    room = ctypes.create_string_buffer(most)
+    size = libc.syscall(arch.NUMBERS["sched_getaffinity"], 0, most, room)
     return room.raw[:size] if size > 0 else b""

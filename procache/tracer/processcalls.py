@@ -9,6 +9,7 @@ from procache.model.aspects import TYPE
 from procache.model.reasons import reason
 from procache.tracer import arch
 from procache.tracer.calls import PathCalls
+from procache.tracer.near import WORD
 from procache.tracer.tracee import Tracee, signed
 from procache.world import inherited
 
@@ -21,7 +22,6 @@ Args = tuple[int, ...]
 CLONE_UNTRACED, CLONE_FS, CLONE_THREAD = 0x00800000, 0x200, 0x10000
 CLONE_NEW = 0x7E020000
 AF_UNIX = 1
-WORD = 8
 IOPRIO_WHO_PROCESS = 1  # linux/ioprio.h
 FAMILIES = {2: "AF_INET", 10: "AF_INET6", 16: "AF_NETLINK", 17: "AF_PACKET", 40: "AF_VSOCK", 38: "AF_ALG"}
 
@@ -133,15 +133,15 @@ class ProcessCalls:
         pid = signed(args[0]) or t.tid
         process = self.tracees.get(pid, t).process
         kept_here = pid == self.near.tracer or (pid in self.tracees and not process.free)
-        if kept_here and self._told(t, self.near.mask, args[1], args[2]):
+        if kept_here and self._told(t, args[1] & 0xFFFFFFFF, args[2]):
             return
         if self.near.lend(process):
             t.at_exit = lambda t, result: self.near.take_back(process)
 
-    @staticmethod
-    def _told(t: Tracee, mask: bytes, size: int, address: int) -> bool:
+    def _told(self, t: Tracee, size: int, address: int) -> bool:
         """Answer sched_getaffinity without the call; False where the kernel is to say what is wrong with it."""
-        if not mask or size < len(mask) or size % WORD:
+        mask = self.near.mask[:size]
+        if not mask or size < self.near.least or size % WORD:
             return False
         if not t.put(address, mask):
             return False
