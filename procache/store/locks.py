@@ -26,6 +26,9 @@ _WRITERS_PATIENCE = 10.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.0005, 0.02
 
 
+_patience = PATIENCE
+
+
 def hold(fd: int, how: int, patience: float = PATIENCE) -> bool:
     """Lock an open file within ``patience`` seconds; False where that is not to be had. Closing the file unlocks."""
     pause, end = _FIRST_PAUSE, 0.0
@@ -55,12 +58,17 @@ def refused(fd: int) -> bool:
 
 
 def using(layout: Layout) -> int:
-    """Keep blobs from being evicted until the returned descriptor is closed; -1 where that cannot be had."""
+    """Keep blobs from being evicted until the returned descriptor is closed; -1 where that cannot be had.
+
+    Who has waited in vain does not wait again before the lock was to be had once: an eviction that was stopped would
+    hold up each of a thousand replays.
+    """
+    global _patience
     try:
         fd = os.open(layout.lock, os.O_RDWR | os.O_CREAT | CAREFUL, 0o600)
     except OSError:
         return -1
-    hold(fd, SHARED)
+    _patience = PATIENCE if hold(fd, SHARED, _patience) else 0.0
     return fd
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from procache.store import lockfile
+from procache.store import lockfile, locks
+from procache.store.layout import Layout
 from procache.store.lockfile import LockFile
 from procache.store.locks import Folder
 
@@ -71,3 +72,22 @@ def test_a_lock_that_was_broken_is_not_taken_from_the_next(tmp_path: Path, monke
 
 def test_where_nothing_can_be_made_there_is_no_lock(tmp_path: Path) -> None:
     assert not LockFile(os.fsencode(tmp_path / "missing" / "lock")).take()
+
+
+def test_who_waited_in_vain_does_not_wait_again(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, hold = [], locks.hold
+
+    def noted(fd: int, how: int, patience: float = locks.PATIENCE) -> bool:
+        asked.append(patience)
+        return hold(fd, how, patience)
+
+    monkeypatch.setattr(locks, "hold", noted)
+    monkeypatch.setattr(locks, "_patience", locks.PATIENCE)
+    evicting = os.open(layout.lock, os.O_RDWR | os.O_CREAT)
+    assert hold(evicting, locks.EXCLUSIVE)
+    for _ in range(2):
+        locks.let_go(locks.using(layout))
+    os.close(evicting)
+    for _ in range(2):
+        locks.let_go(locks.using(layout))
+    assert asked == [locks.PATIENCE, 0.0, 0.0, locks.PATIENCE]
