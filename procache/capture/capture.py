@@ -29,7 +29,7 @@ from procache.model.execution import Execution, Touch
 from procache.model.pathrules import IGNORED, TAINTING
 from procache.model.reasons import reason
 from procache.model.record import Record
-from procache.model.tree import before
+from procache.model.tree import before, is_folder
 from procache.store.files import drop, temporary, write_new
 
 TYPE_CHECKING = False
@@ -148,6 +148,7 @@ class Capture:
         rules, look = self.tree.rules, self.tree.world.look
         changed = [(path, touch, look(path)) for path, touch in touched if rules is None or not rules.of(path)]
         share_between_names(changed)
+        share_below(changed)
         for path, touch, st in changed:
             if not isinstance(st, int) and touch.set_mtime not in (None, fx.NOW, st.st_mtime_ns):
                 touch.set_mtime = None  # written again after its time was set
@@ -315,6 +316,14 @@ def share_between_names(changed: list[tuple[bytes, Touch, os.stat_result | int]]
         for touch, now in names:
             touch.set_mtime = now if now in times else fx.NOW if times else None
             touch.xattrs = any(name.xattrs for name, _ in names)
+
+
+def share_below(changed: list[tuple[bytes, Touch, os.stat_result | int]]) -> None:
+    """What is below a folder that was given attributes may have inherited some (acl(5), default ACLs)."""
+    folders = tuple(path + b"/" for path, touch, st in changed if touch.xattrs and is_folder(st))
+    for path, touch, st in changed if folders else ():
+        if path.startswith(folders) and not isinstance(st, int) and not stat.S_ISLNK(st.st_mode):
+            touch.xattrs = True
 
 
 def check_room(path: bytes) -> None:

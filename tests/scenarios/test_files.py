@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Callable
 
 import pytest
@@ -201,3 +202,20 @@ def test_a_time_set_by_another_name_of_a_file(lab: Lab) -> None:
     way = "open('a', 'w').write(open('in').read()); os.link('a', 'b'); os.utime('b', (1e9, 1e9)); os.link('b', 'c')"
     command = ["python3", "-c", f"import os; {way}"]
     cycle(lab, command, change=lambda: lab.rewrite("in", "2"), times=("a", "b", "c"))
+
+
+def test_an_acl_that_is_inherited_from_a_folder_of_the_same_execution(lab: Lab) -> None:
+    lab.write("in", "1")
+    entries = [(1, 7, -1), (2, 7, 1), (4, 5, -1), (0x10, 7, -1), (0x20, 5, -1)]  # u::rwx u:1:rwx g::r-x m::rwx o::r-x
+    acl = (2).to_bytes(4, "little") + b"".join(struct.pack("<HHi", *entry) for entry in entries)
+    script = (
+        f"import os; os.mkdir('d'); os.setxattr('d', 'system.posix_acl_default', {acl!r}); os.mkdir('d/e');"
+        "open('d/e/f', 'w').write(open('in').read()); os.symlink('f', 'd/e/l')"
+    )
+    try:
+        os.setxattr(lab.root, "system.posix_acl_default", acl)
+        os.removexattr(lab.root, "system.posix_acl_default")
+    except OSError:
+        pytest.skip("a file system without ACLs")
+    cycle(lab, ["python3", "-c", script], change=lambda: lab.rewrite("in", "2"))
+    assert os.getxattr(lab.path("d/e/f"), "system.posix_acl_access")
