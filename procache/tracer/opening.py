@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import struct
@@ -79,7 +80,11 @@ class OpenCalls(Finding):
             if name.startswith(b"/sys/"):
                 return self.tree.look_extra(ex, name, PSEUDO)
             return self.tree.look(ex, name, CONTENT, st)
-        if absent and flags & (O_CREAT | O_EXCL | O_TRUNC) == O_CREAT | O_TRUNC and len(t.process.threads) == 1:
+        if (
+            st == errno.ENOENT
+            and flags & (O_CREAT | O_EXCL | O_TRUNC) == O_CREAT | O_TRUNC
+            and len(t.process.threads) == 1
+        ):
             self.made.append((t.tid, ex, name))  # whether it was is seen at a later stop
             return self.tree.write_over(ex, name, st)
         self.watch_change(t, lambda: self._open_to_write(t, name, st, flags, mode))
