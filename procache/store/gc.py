@@ -46,9 +46,9 @@ class Figures:
         self.before = {kind: Sum() for kind in (RECORD, BLOB, JOURNAL)}
 
     def remains(self, kind: str) -> tuple[int, int]:
-        """(files, bytes) left."""
+        """(files, bytes) left of what was seen; something that came after the first look may have gone too."""
         before, gone = self.before[kind], self.removed[kind]
-        return before.files - gone.files, before.bytes - gone.bytes
+        return max(0, before.files - gone.files), max(0, before.bytes - gone.bytes)
 
     @property
     def size(self) -> int:

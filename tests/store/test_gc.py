@@ -323,3 +323,12 @@ def test_with_a_pin_that_cannot_be_read_nothing_goes(layout: Layout) -> None:
     with pytest.raises(OSError):
         gc.collect(layout, Limits(0))
     assert has_record(layout, key_of(1))
+
+
+def test_what_came_and_went_between_two_looks_is_no_debt() -> None:
+    figures = gc.Figures()
+    figures.before[scan.RECORD].add(10)
+    for size in (10, 20):
+        figures.removed[scan.RECORD].add(size)
+    assert figures.remains(scan.RECORD) == (0, 0)
+    assert figures.size == 0
