@@ -50,7 +50,8 @@ def pour(source: int, target: int) -> None:
         os.ftruncate(target, 0)
     else:
         make_room(source, target)
-    copy(source, target)
+    if copy(source, target):
+        os.ftruncate(target, os.fstat(source).st_size)
 
 
 def make_room(source: int, target: int) -> bool:

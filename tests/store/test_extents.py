@@ -75,3 +75,12 @@ def test_between_two_file_systems_content_is_copied(disk: Path, tmp_path: Path) 
     with (disk / "a").open("rb") as source, (tmp_path / "b").open("w+b") as target:
         assert not copying.copy(source.fileno(), target.fileno())
         assert target.read() == b"x" * 10_000
+
+
+def test_pouring_leaves_nothing_of_a_longer_file(disk: Path) -> None:
+    """Extents are shared as far as the new content goes, be it in whole blocks."""
+    (disk / "new").write_bytes(b"n" * 8192)
+    (disk / "old").write_bytes(b"o" * 20_000)
+    with (disk / "new").open("rb") as source, (disk / "old").open("r+b") as target:
+        copying.pour(source.fileno(), target.fileno())
+    assert (disk / "old").read_bytes() == b"n" * 8192
