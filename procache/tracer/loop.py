@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     Handler = Callable[[Tracee, tuple[int, ...]], object]
 
     from procache.tracer.calls import PathCalls
+    from procache.tracer.endings import Endings
     from procache.tracer.execs import Execs
     from procache.tracer.near import Near
     from procache.tracer.processcalls import ProcessCalls
@@ -76,6 +77,7 @@ class Loop:
     def __init__(
         self,
         execs: Execs,
+        endings: Endings,
         paths: PathCalls,
         streams: StreamCalls,
         processes: ProcessCalls,
@@ -85,6 +87,7 @@ class Loop:
         log: TraceLog | None = None,
     ) -> None:
         self.execs = execs
+        self.endings = endings
         self.tracees = tracees
         self.processes = processes
         self.near = near
@@ -218,7 +221,7 @@ class Loop:
 
     def _leave(self, t: Tracee) -> None:
         """The tracee was skipped: make it exit, at once or when its output is written."""
-        skip = self.execs.skip
+        skip = self.execs.decision.skip
         if skip.helper:
             self.helpers[skip.helper] = (t, skip.status)
             if len(t.process.threads) == 1:  # else the exec would wait for the other threads' ends, and those for us
@@ -423,7 +426,7 @@ class Loop:
 
     def _release(self, t: Tracee, code: int, usage: Usage | None) -> None:
         try:
-            self.execs.exited(t.process.tgid, t.ex, code, usage or (0.0, 0.0, 0))
+            self.endings.exited(t.process.tgid, t.ex, code, usage or (0.0, 0.0, 0))
         except Exception as error:  # noqa: BLE001 - a fault of ours never costs the command
             self._fault(t, error)
 

@@ -13,8 +13,10 @@ from ptrace import PtraceError
 from ptrace.ctypes_libc import libc
 
 from procache import __version__
+from procache.capture.capture import Capture
 from procache.errors import SCARCE, CommandError
 from procache.events import run_event
+from procache.model.execution import Execution
 from procache.model.reasons import Reason
 from procache.model.redaction import shown
 from procache.model.tree import Tree
@@ -23,12 +25,16 @@ from procache.store import journal, memofile, upkeep
 from procache.store.writer import Writer
 from procache.summary import run_flags, summary, wants_summary
 from procache.tracer import bpf, faults, signals
+from procache.tracer.books import Books
 from procache.tracer.calls import PathCalls
+from procache.tracer.decision import Decision
+from procache.tracer.endings import Endings
 from procache.tracer.execs import MOST_WATCHED, Execs
 from procache.tracer.launch import fork_command
 from procache.tracer.loop import Loop
 from procache.tracer.near import Near
 from procache.tracer.processcalls import ProcessCalls
+from procache.tracer.skip import Skip
 from procache.tracer.source import make
 from procache.tracer.streamcalls import StreamCalls
 from procache.tracer.tracee import Tracee
@@ -41,8 +47,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procache.cli import RunOptions
     from procache.front import Front
+    from procache.model.policy import Policy
     from procache.tracer.aside import Aside
     from procache.tracer.source import Stop
+    from procache.tracer.strict import Strict
+    from procache.tracer.tracelog import TraceLog
     from procache.verify import Verify
 
 PR_SET_NAME = 15
@@ -69,10 +78,10 @@ def _trace(front: Front, options: RunOptions, misses: list[Reason], aside: Aside
     front.layout.fsync, front.layout.compression = front.policy.fsync, front.policy.compression
     writer = Writer(front.layout, journal.path_of(front.layout, run_id), front.policy.max_variants)
     writer.event(journal.pack(run_event(run_id, __version__, front.command, front.started, run_flags(options))))
-    loop, execs = assemble(front, options, writer, misses)
+    loop = assemble(front, options, writer, misses)
     signals.take()
     if aside is not None:
-        follow_for_a_while(front, options, loop, execs, aside)
+        follow_for_a_while(front, options, loop, aside)
     try:
         status = follow(front, loop)
     except (PtraceError, *SCARCE) as error:
@@ -83,39 +92,39 @@ def _trace(front: Front, options: RunOptions, misses: list[Reason], aside: Aside
         os._exit(0)  # the status was reported, and the books are closed
     try:
         faults.report_threads()
-        close_books(front, options, execs, status)
+        close_books(front, options, loop.endings, status)
     except SCARCE as error:
         faults.report(error)
     return status
 
 
-def follow_for_a_while(front: Front, options: RunOptions, loop: Loop, execs: Execs, aside: Aside) -> None:
+def follow_for_a_while(front: Front, options: RunOptions, loop: Loop, aside: Aside) -> None:
     """What outlives the command is followed for ``follow_daemons`` seconds; then procache ends before it."""
 
     def let_go() -> None:
         status = loop.root_status
         assert status is not None
-        execs.abandon(loop.tracees.values())
+        loop.endings.abandon(loop.tracees.values())
         loop.broken = loop.alone = True
-        close_books(front, options, execs, status)
+        close_books(front, options, loop.endings, status)
         aside.let_go(status, front.extra)
 
     loop.patience, loop.let_go, loop.job_stopped = front.policy.follow_daemons, let_go, aside.stopped
 
 
-def close_books(front: Front, options: RunOptions, execs: Execs, status: int) -> None:
+def close_books(front: Front, options: RunOptions, endings: Endings, status: int) -> None:
     """The run is over: its journal, its memo and its last lines."""
-    execs.writer.event(journal.pack({"t": "end", "ended": time.time(), "status": status, "counts": execs.counts}))
-    execs.writer.totals(execs.counts, execs.saved)
+    books, verify = endings.books, endings.verify
+    books.close(status)
     memofile.append(front.layout, front.world.memo)
-    complaint = execs.writer.finish()
+    complaint = books.writer.finish()
     if complaint and not options.quiet and not faults.said():
         faults.say(complaint)
-    if execs.verify is not None:
-        tell_of(execs.verify)
+    if verify is not None:
+        tell_of(verify)
     if wants_summary(options):
-        verified = execs.verify.count if execs.verify is not None else 0
-        summary(execs.counts, time.time() - front.started, execs.saved, 1, verified)
+        verified = verify.count if verify is not None else 0
+        summary(books.counts, time.time() - front.started, books.saved, 1, verified)
     upkeep.after_run(front.layout, front.policy)
 
 
@@ -136,11 +145,12 @@ def shortened(text: str) -> str:
     return plain if len(plain) <= 80 else plain[:77] + "..."
 
 
-def assemble(front: Front, options: RunOptions, writer: Writer, misses: list[Reason]) -> tuple[Loop, Execs]:
+def assemble(front: Front, options: RunOptions, writer: Writer, misses: list[Reason]) -> Loop:
     """Make the parts of a traced run and join them."""
     view.load_native()
+    policy, layout = front.policy, front.layout
     tree = Tree(front.world)
-    tree.rules = front.policy.paths
+    tree.rules = policy.paths
     if view.native is not None:
         tree.news = view.native.new_facts
     tracees: dict[int, Tracee] = {}
@@ -148,42 +158,49 @@ def assemble(front: Front, options: RunOptions, writer: Writer, misses: list[Rea
     paths = PathCalls(tree, Resolver(), near, tracees)
     postponed: list[Stop] = []
     watcher = Watcher(postponed.append)
-    streams = StreamCalls(front.world.memo, front.layout.tmp, watcher)
+    streams = StreamCalls(front.world.memo, layout.tmp, watcher)
     paths.streams = streams
-    execs = Execs(
-        front.policy,
-        front.layout,
-        writer,
-        tree,
-        paths,
-        streams,
-        watcher,
-        front.envs,
-        front.command,
-        misses,
-        refresh=options.refresh,
-        no_store=options.no_store,
-    )
-    log = None
-    if options.log_file is not None:
-        from procache.tracer.tracelog import TraceLog
-
-        log = TraceLog(options.log_file, options.log_level)
-        execs.log = log
-    if front.policy.verify:
-        from procache.verify import Verify
-
-        execs.verify = Verify(front.policy, front.layout, front.world, execs.capture.writer, front.expected)
+    capture = Capture(tree, layout, None if options.no_store else writer)
+    log, verify, strict = trace_log(options), verification(front, capture), strictness(policy, tree)
+    outside, books = Execution(-1, None, front.command, -1, 0.0), Books(writer)
+    skip = Skip(layout, tree, paths, streams)
+    decision = Decision(policy, layout, tree, streams, watcher, skip, books, verify, refresh=options.refresh)
+    execs = Execs(paths, streams, watcher, front.envs, decision, books, outside, misses, strict)
+    endings = Endings(policy, tree, capture, books, outside, verify, log)
     source = make(looks=log is None or not log.calls)
-    loop = Loop(execs, paths, streams, ProcessCalls(paths, tracees, near), tracees, near, source, log)
-    if front.policy.strict:
-        from procache.tracer.strict import Strict
-
-        execs.strict = Strict(front.policy, tree)
-        loop.handlers.update(execs.strict.handlers())
+    loop = Loop(execs, endings, paths, streams, ProcessCalls(paths, tracees, near), tracees, near, source, log)
+    if strict is not None:
+        loop.handlers.update(strict.handlers())
     loop.postponed = postponed
     tree.holds_open = loop.holds_open
-    return loop, execs
+    return loop
+
+
+def trace_log(options: RunOptions) -> TraceLog | None:
+    """The log that ``--log-file`` asks for."""
+    if options.log_file is None:
+        return None
+    from procache.tracer.tracelog import TraceLog
+
+    return TraceLog(options.log_file, options.log_level)
+
+
+def verification(front: Front, capture: Capture) -> Verify | None:
+    """What ``--verify`` asks for."""
+    if not front.policy.verify:
+        return None
+    from procache.verify import Verify
+
+    return Verify(front.policy, front.layout, front.world, capture.writer, front.expected)
+
+
+def strictness(policy: Policy, tree: Tree) -> Strict | None:
+    """What ``--strict`` asks for."""
+    if not policy.strict:
+        return None
+    from procache.tracer.strict import Strict
+
+    return Strict(policy, tree)
 
 
 def follow(front: Front, loop: Loop) -> int:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from procache.model.tree import Tree
     from procache.store.layout import Layout
     from procache.tracer.calls import PathCalls
-    from procache.tracer.execs import Pending
+    from procache.tracer.decision import Pending
     from procache.tracer.streamcalls import StreamCalls
     from procache.tracer.tracee import Tracee
 
