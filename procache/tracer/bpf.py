@@ -34,6 +34,13 @@ _MAP_ANONYMOUS = 0x20
 _DUP_COMMANDS, _WATCH_COMMANDS = (0, 1030), (1024, 1026)
 #: ioctls that change a file: FICLONE, FICLONERANGE, FIDEDUPERANGE, FS_IOC_SETFLAGS, FS_IOC_FSSETXATTR.
 _IOCTLS = (0x40049409, 0x4020940D, 0xC0189436, 0x40086602, 0x401C5820)
+#: Calls that matter where their first argument is a watched descriptor.
+FIRST_WATCHED = (
+    *("read", "write", "readv", "writev", "pread64", "pwrite64", "lseek", "preadv", "pwritev", "preadv2", "pwritev2"),
+    *("recvfrom", "recvmsg", "recvmmsg", "dup", "vmsplice"),
+)
+#: Calls that a watched descriptor adds to.
+WATCHING = frozenset((*FIRST_WATCHED, "dup2", "dup3", "fcntl", "mmap", "sendto"))
 
 
 def _low(index: int) -> tuple[int, int, int, int]:
@@ -92,27 +99,7 @@ def _unless_watched(index: int, fds: tuple[int, ...]) -> Code:
 
 def argument_tests(fds: tuple[int, ...]) -> dict[str, Code]:
     """For each call whose arguments say whether it matters: code that ends by ALLOW or TRACE."""
-    watched = {
-        name: [*_watched(0, fds), _end(ALLOW)]
-        for name in (
-            "read",
-            "write",
-            "readv",
-            "writev",
-            "pread64",
-            "pwrite64",
-            "lseek",
-            "preadv",
-            "pwritev",
-            "preadv2",
-            "pwritev2",
-            "recvfrom",
-            "recvmsg",
-            "recvmmsg",
-            "dup",
-            "vmsplice",
-        )
-    }
+    watched: dict[str, Code] = {name: [*_watched(0, fds), _end(ALLOW)] for name in FIRST_WATCHED}
     empty_path = [(_SET, 0, 1, AT_EMPTY_PATH), _end(ALLOW), _end(TRACE)]
     dup2: Code = [*_unless_watched(1, fds), *_watched(0, fds), _end(ALLOW)]
     fcntl: Code = [
@@ -219,34 +206,6 @@ def watch_program(fd: int) -> Code:
         if name in WATCHING:
             code += [(_EQ, 0, len(test), arch.NUMBERS[name]), *test]
     return [*code, _end(ALLOW)]
-
-
-#: Calls that a watched descriptor adds to.
-WATCHING = frozenset(
-    [
-        "read",
-        "write",
-        "readv",
-        "writev",
-        "pread64",
-        "pwrite64",
-        "lseek",
-        "preadv",
-        "pwritev",
-        "preadv2",
-        "pwritev2",
-        "recvfrom",
-        "recvmsg",
-        "recvmmsg",
-        "dup",
-        "dup2",
-        "dup3",
-        "fcntl",
-        "mmap",
-        "sendto",
-        "vmsplice",
-    ]
-)
 
 
 def encode(code: Code) -> bytes:

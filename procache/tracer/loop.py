@@ -30,18 +30,17 @@ from ptrace.binding.func import (
     ptrace_geteventmsg,
 )
 
-from procache.tracer import arch, signals, table
+from procache.tracer import arch, signals
+from procache.tracer.dispatch import dispatch
 from procache.tracer.gather import Gather
+from procache.tracer.held import Held
 from procache.tracer.looks import Looks
 from procache.tracer.source import GROUP_STOPS, LISTEN, resume
 from procache.tracer.tracee import Process, Tracee, Unreadable
-from procache.world import inherited
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    Handler = Callable[[Tracee, tuple[int, ...]], object]
 
     from procache.tracer.calls import PathCalls
     from procache.tracer.endings import Endings
@@ -95,10 +94,7 @@ class Loop:
         self.source = source
         self.handlers = dispatch(paths, streams, processes, execs)
         self.looks = Looks(paths, self.handlers)
-        #: processes of ours that write output for a skipped tracee
-        self.helpers: dict[int, tuple[Tracee, int]] = {}
-        #: processes of ours that wait for the stdin of a tracee that is held at its exec
-        self.gathers: dict[int, tuple[Tracee, Gather]] = {}
+        self.held = Held(execs, self._fault)
         #: wait statuses that were taken elsewhere
         self.postponed: list[Stop] = []
         self.root = 0
@@ -126,8 +122,8 @@ class Loop:
 
     def run(self) -> int:
         """Serve stops until every tracee has ended; returns the root's status (-signal for a death by signal)."""
-        following, postponed, paths = self.source.next, self.postponed, self.execs.paths
-        while self.tracees or self.helpers:
+        following, postponed, paths, helpers = self.source.next, self.postponed, self.execs.paths, self.held.helpers
+        while self.tracees or helpers:
             try:
                 pid, status, usage, detail, looks = postponed.pop() if postponed else following()
             except ChildProcessError:
@@ -195,9 +191,9 @@ class Loop:
         except Exception as error:  # noqa: BLE001 - a fault of ours never costs the command
             self._fault(t, error)
         if skipped is True:
-            return self._leave(t)
+            return self.held.leave(t)
         if isinstance(skipped, Gather):
-            return self._hold(t, skipped)
+            return self.held.hold(t, skipped)
         if self.log is not None and self.log.calls:
             self.log.entry(t, number, args)
             return self._resume(pid, PTRACE_SYSCALL)
@@ -218,51 +214,6 @@ class Loop:
             self.broken = True
         else:
             self.processes.taint(t, "internal", detail=f"{type(error).__name__}: {error}")
-
-    def _leave(self, t: Tracee) -> None:
-        """The tracee was skipped: make it exit, at once or when its output is written."""
-        skip = self.execs.decision.skip
-        if skip.helper:
-            self.helpers[skip.helper] = (t, skip.status)
-            if len(t.process.threads) == 1:  # else the exec would wait for the other threads' ends, and those for us
-                self.execs.watcher.through_exec(t)  # whoever reads the output may wait for the exec first
-        else:
-            self._exit(t, skip.status)
-
-    def _hold(self, t: Tracee, gather: Gather) -> None:
-        """The tracee stays in its stop until it is known what its stdin is."""
-        self.gathers[gather.helper] = (t, gather)
-
-    def _gathered(self, t: Tracee, status: int) -> None:
-        """It is known what the stdin of a held tracee is, or that it is not to be waited for."""
-        skipped: bool | Gather = False
-        try:
-            skipped = self.execs.gathered(t, status)
-        except (FileNotFoundError, ProcessLookupError):
-            pass  # it was killed meanwhile
-        except Exception as error:  # noqa: BLE001 - a fault of ours never costs the command
-            self._fault(t, error)
-        if isinstance(skipped, Gather):
-            return self._hold(t, skipped)
-        return self._leave(t) if skipped else self._resume(t.tid)
-
-    def _abandon(self, t: Tracee) -> None:
-        """A tracee has ended: nobody waits for its stdin any more."""
-        for helper, (held, gather) in [*self.gathers.items()]:
-            if held is t:
-                del self.gathers[helper]
-                gather.close()
-
-    def _exit(self, t: Tracee, status: int) -> None:
-        arch.fetch(t.tid)
-        if status < 0 and ignores(t.tid, -status):
-            status = 1  # its write would have failed instead, and it would have said so
-        if status < 0:
-            arch.become("tgkill", t.process.tgid, t.tid, -status)
-        else:
-            arch.become("exit_group", status)
-        arch.store(t.tid)
-        self._resume(t.tid)
 
     # -- other stops -----------------------------------------------------------------------------------
 
@@ -370,17 +321,14 @@ class Loop:
     # -- ends ------------------------------------------------------------------------------------------
 
     def _end(self, pid: int, status: int, usage: Usage | None) -> None:
-        helped = self.helpers.pop(pid, None)
-        if helped is not None:
-            return self._helped(*helped, status)
-        if pid in self.gathers:
-            return self._gathered(self.gathers.pop(pid)[0], status)
+        if self.held.ended(pid, status):
+            return None
         t = self.tracees.pop(pid, None)
         if t is None:
             if pid == self.waker:
                 self.let_go()
             return None
-        self._abandon(t)
+        self.held.abandon(t)
         process = t.process
         process.threads.discard(pid)
         code = -(status & 0x7F) if status & 0x7F else status >> 8 & 0xFF
@@ -395,15 +343,6 @@ class Loop:
         if t.ex is not self.execs.outside:
             self._release(t, code, usage)
         return None
-
-    def _helped(self, t: Tracee, status: int, ended: int) -> None:
-        """The output of a skipped program is written, or could not be (``Delivery``)."""
-        if ended >> 8 == signal.SIGPIPE:
-            status = -signal.SIGPIPE
-        elif ended:
-            status = status or 1
-            self.processes.taint(t, "internal", detail="replay: the output could not be written")
-        self._exit(t, status)
 
     def _outlived(self) -> None:
         """The command has ended and others have not: for how long are they followed?"""
@@ -430,75 +369,7 @@ class Loop:
         except Exception as error:  # noqa: BLE001 - a fault of ours never costs the command
             self._fault(t, error)
 
-    def got(self, pid: int, number: int, sender: int, since: float) -> bool:
-        """True when a signal from a sender has got to a process since then (s, monotonic)."""
-        for tid, origin, what, when in self.source.signals():
-            t = self.tracees.get(tid)
-            if (origin, what) == (sender, number) and when > since and (t.process.tgid if t else tid) == pid:
-                return True
-        return False
-
-    def processes_alive(self) -> list[int]:
-        """The ids of all processes that are followed."""
-        return sorted({t.process.tgid for t in list(self.tracees.values())})
-
-    def holds_open(self, ex: object, path: bytes) -> bool:
-        """True when a process of an execution has the file at ``path`` open at this moment."""
-        try:
-            wanted = os.stat(path, follow_symlinks=False)
-        except OSError:
-            return False
-        for t in list(self.tracees.values()):
-            if t.ex is ex and t.tid == t.process.tgid and _has_open(t.tid, wanted):
-                return True
-        return False
-
 
 def message_of(pid: int, detail: Detail) -> int:
     """The message of a fork or exec event: the new, or the former, thread id. Raises PtraceError."""
     return detail if isinstance(detail, int) else ptrace_geteventmsg(pid) & 0xFFFFFFFF
-
-
-def ignores(tid: int, number: int) -> bool:
-    """True when a thread ignores or blocks a signal."""
-    fields = dict(zip(inherited.FIELDS, inherited.status_fields(inherited.read_status(tid)), strict=True))
-    return bool((int(fields[b"SigIgn"], 16) | int(fields[b"SigBlk"], 16)) >> (number - 1) & 1)
-
-
-def _has_open(tid: int, wanted: os.stat_result) -> bool:
-    try:
-        for name in os.listdir(f"/proc/{tid}/fd"):
-            st = os.stat(f"/proc/{tid}/fd/{name}")
-            if (st.st_dev, st.st_ino) == (wanted.st_dev, wanted.st_ino):
-                return True
-    except OSError:
-        pass
-    return False
-
-
-def dispatch(paths: PathCalls, streams: StreamCalls, processes: ProcessCalls, execs: Execs) -> dict[int, Handler]:
-    """The handler of every traced call by number, made from the table."""
-    found: dict[int, Handler] = {}
-    for row in table.ROWS.values():
-        if row.kind == table.READS:
-            found[row.nr] = _with(getattr(paths, row.handler), row.spec)
-        elif row.kind == table.CHANGES:
-            found[row.nr] = _changing(getattr(paths, row.handler), row.spec, paths)
-        elif row.kind == table.STREAM:
-            found[row.nr] = getattr(streams, row.handler)
-        elif row.kind == table.PROCESS:
-            found[row.nr] = getattr(execs if row.handler.startswith("execve") else processes, row.handler)
-        elif row.kind == table.TAINTS:
-            found[row.nr] = _with(processes.taints, row)
-    return found
-
-
-def _changing(handler: Callable[..., object], spec: object, paths: PathCalls) -> Handler:
-    def handle(t: Tracee, args: tuple[int, ...]) -> None:
-        paths.watch_change(t, lambda: handler(t, args, spec))
-
-    return handle
-
-
-def _with(handler: Callable[..., object], extra: object) -> Handler:
-    return lambda t, args: handler(t, args, extra)

@@ -25,6 +25,7 @@ from procache.store import journal, memofile, upkeep
 from procache.store.writer import Writer
 from procache.summary import run_flags, summary, wants_summary
 from procache.tracer import bpf, faults, signals
+from procache.tracer.alive import Alive
 from procache.tracer.books import Books
 from procache.tracer.calls import PathCalls
 from procache.tracer.decision import Decision
@@ -172,7 +173,7 @@ def assemble(front: Front, options: RunOptions, writer: Writer, misses: list[Rea
     if strict is not None:
         loop.handlers.update(strict.handlers())
     loop.postponed = postponed
-    tree.holds_open = loop.holds_open
+    tree.holds_open = Alive(tracees, source).holds_open
     return loop
 
 
@@ -213,7 +214,8 @@ def follow(front: Front, loop: Loop) -> int:
     loop.tracees[pid].process.watched = frozenset(watched)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # one descriptor or two for each process that is followed
-    signals.pass_on(pid, loop.processes_alive, loop.got)
+    alive = Alive(loop.tracees, loop.source)
+    signals.pass_on(pid, alive.processes, alive.got)
     gc.freeze()
     gc.disable()
     status = loop.run()

@@ -80,7 +80,7 @@ def give_back() -> None:
 
 
 def pass_on(root: int, everybody: Callable[[], list[int]], got: Callable[[int, int, int, float], bool]) -> None:
-    """From now on pass on signals sent to procache alone; ``got`` says of which processes had them too (``Loop``).
+    """From now on pass on signals sent to procache alone; ``got`` says of which processes had them too (``Alive``).
 
     SIGTERM goes to the command ``root``, as a supervisor means it; what a terminal sends to a whole group
     (SIGINT, SIGQUIT, SIGHUP) to ``everybody``. Where no thread is to be had, nothing is passed on.
