@@ -38,7 +38,7 @@ environment() {
     (
         if command -v flock >/dev/null; then flock 9; fi
         # What an editable install is made of; the sources themselves are used where they stand.
-        wanted=$(cksum pyproject.toml hatch_build.py bin/procache procache/*/_*.c; pwd -P)
+        wanted=$(cksum pyproject.toml hatch_build.py bin/procache procache/*/_*.[ch]; pwd -P)
         if [ "$(cat .venv/installed 2>/dev/null)" = "$wanted" ] && .venv/bin/python -c '' 2>/dev/null; then exit 0; fi
         .venv/bin/python -m pip --version >/dev/null 2>&1 || create_venv
         headers=$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("include"))')
