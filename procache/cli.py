@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import sys
 
-from procache.errors import ProcacheError, UsageError
+from procache.errors import ProcacheError, UsageError, say, write
 
 USAGE = """\
 usage: procache run [options] -- COMMAND [ARG…]     run a command, skipping what has not changed
@@ -47,9 +46,16 @@ FLAGS = {
     "--verbose": "verbose",
     "--verify-remember": "verify_remember",
     "--debug": "debug",
+    "--help": "help",
+    "-h": "help",
 }
 VALUES = {"--cache-dir": "cache_dir", "--config": "config", "--log-file": "log_file", "--log-level": "log_level"}
 LEVELS = ("calls", "successes", "decisions")
+
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class RunOptions:
@@ -69,12 +75,13 @@ class RunOptions:
         "verify_remember",
         "log_file",
         "log_level",
+        "help",
         "command",
     )
 
     def __init__(self) -> None:
         self.refresh = self.no_store = self.resume = self.strict = self.quiet = self.verbose = self.debug = False
-        self.verify_remember = False
+        self.verify_remember = self.help = False
         self.verify: float | None = None  # percent
         self.cache_dir: str | None = None
         self.config: str | None = None
@@ -113,11 +120,12 @@ def parse_run(args: list[str]) -> RunOptions:
                 at += 1
             setattr(options, VALUES[word], value)
         else:
-            raise UsageError(f"run has no option {word!r}{_nearest(word)}; see procache --help")
+            meant = nearest(word, (*FLAGS, *VALUES, "--verify"))
+            raise UsageError(f"run has no option {word!r}{meant}; see procache --help")
     if options.log_level not in LEVELS:
         raise UsageError(f"--log-level is one of {', '.join(LEVELS)}, not {options.log_level!r}")
     options.command = [os.fsencode(word) for word in args[at:]]
-    if not options.command:
+    if not options.command and not options.help:
         raise UsageError("run needs a command: procache run -- COMMAND [ARG…]")
     return options
 
@@ -133,10 +141,11 @@ def percentage(text: str) -> float:
     return value
 
 
-def _nearest(word: str) -> str:
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A guess at what was meant, where one of the known words is near."""
     from difflib import get_close_matches
 
-    found = get_close_matches(word, [*FLAGS, *VALUES, "--verify"], 1)
+    found = get_close_matches(word, list(known), 1)
     return f" (did you mean {found[0]}?)" if found else ""
 
 
@@ -145,22 +154,22 @@ def main(args: list[str]) -> int:
     try:
         return _dispatch(args)
     except ProcacheError as error:
-        print(f"procache: {error}", file=sys.stderr)
+        say(str(error))
         return error.status
 
 
 def _dispatch(args: list[str]) -> int:
     if not args:
-        sys.stderr.write(USAGE)
+        write(USAGE)
         return 2
     verb, rest = args[0], args[1:]
     if verb == "run":
-        if rest and rest[0] in ("--help", "-h"):
-            print(USAGE, end="")
-            return 0
+        options = parse_run(rest)
+        if options.help:
+            return tell(USAGE)
         from procache.run import run
 
-        return run(parse_run(rest))
+        return run(options)
     if verb in VERBS:
         from procache import report
 
@@ -168,9 +177,17 @@ def _dispatch(args: list[str]) -> int:
     if verb in ("--version", "-V"):
         from procache import __version__
 
-        print(f"procache {__version__}")
-        return 0
+        return tell(f"procache {__version__}\n")
     if verb in ("--help", "-h", "help"):
-        print(USAGE, end="")
-        return 0
-    raise UsageError(f"there is no verb {verb!r}; verbs are run, {', '.join(VERBS)}")
+        return tell(USAGE)
+    if verb.startswith("-"):
+        raise UsageError(f"procache has no option {verb!r}; those of a verb stand behind it; see procache --help")
+    meant = nearest(verb, ("run", *VERBS)) or "; a command is run with `procache run -- COMMAND`"
+    raise UsageError(f"there is no verb {verb!r}{meant}; verbs are run, {', '.join(VERBS)}")
+
+
+def tell(words: str) -> int:
+    """Write what was asked for to stdout; returns the exit status."""
+    from procache.report.command import tell
+
+    return tell(words)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import sys
 
+from procache.errors import say
 from procache.program import find_program
 from procache.world.environment import as_mapping, own_environment, search_path
 from procache.world.inherited import read_status
@@ -36,8 +36,7 @@ def exec_plainly(options: RunOptions, why: str) -> NoReturn:
     import _signal  # type: ignore[import-not-found] # signal is a file, and there may be no descriptor left to open it
 
     if why and not options.quiet:
-        print(f"procache: {why}", file=sys.stderr)
-    sys.stderr.flush()
+        say(why)
     env = surely_own_environment()
     exe = find_program(options.command[0], search_path(env))
     for number in (_signal.SIGPIPE, _signal.SIGXFSZ):

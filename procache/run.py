@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 
 from procache.config.sources import policy as settings
-from procache.errors import SCARCE, StoreError
+from procache.errors import SCARCE, StoreError, say
 from procache.front import Front
 from procache.model.policy import TRACERS
 from procache.model.reasons import Reason, reason
@@ -38,7 +37,6 @@ def run(options: RunOptions) -> int:
     if status < 0:
         from procache.tracer.signals import die_of
 
-        sys.stdout.flush()
         die_of(-status)
         return 128 - status
     return status
@@ -103,16 +101,23 @@ def replay_root(front: Front, options: RunOptions, misses: list[Reason]) -> int 
     if front.policy.verify and to_verify(front.policy):
         front.expected = record
         return None
+    log = None
+    if options.log_file is not None:
+        from procache.tracer.session import trace_log
+
+        log = trace_log(options)
     try:
         status = front.replay(record)
     except ReplayFailed as error:
         misses.append(reason("replay-failed", detail=str(error)))
         return None
     try:
+        if log is not None:
+            log.skipped(0, front.command, status)
         complaint = front.journal_hit(record, status, run_flags(options))
         if wants_summary(options):
             if complaint:
-                print(f"procache: the cache folder was not written to: {complaint}", file=sys.stderr)
+                say(f"the cache folder was not written to: {complaint}")
             summary({"hit": 1, "miss": 0, "uncacheable": 0}, time.time() - front.started, record.wall, record.nested)
         front.tend_store(record)
     except SCARCE:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-import sys
+
+from procache.errors import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,4 +44,4 @@ def summary(counts: dict[str, int], wall: float, saved: float, inside: int, veri
     text += f"; {wall:.2f} s"
     if saved >= 0.01:
         text += f", saved about {saved:.1f} s"
-    print(f"procache: {text}", file=sys.stderr)
+    say(text)

@@ -109,7 +109,7 @@ def look(layout: Layout) -> Held:
 
 def confirm(layout: Layout, held: Held) -> bool:
     """Ask on the terminal. Raises UsageError when there is none to ask on."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr)):
         raise UsageError("clear asks before it deletes, and there is no terminal to ask on; say --yes")
     print(f"Delete {held.words()} from {text.path(layout.top)}? [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")

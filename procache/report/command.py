@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable
 
-from procache.errors import ProcacheError
+from procache.errors import ProcacheError, say
 from procache.report import clear, diagnosis, evict, explain, integrity, log, pinning, settings, show, stats, store
 from procache.report.options import Options, parse
 from procache.report.output import Output
@@ -34,25 +32,33 @@ INTERRUPTED = 130
 
 def main(verb: str, args: list[str]) -> int:
     """Run ``verb`` (one of VERBS) with the arguments after it; return the exit status of procache."""
+    return reported(lambda output: VERBS[verb](parse(verb, args), output))
+
+
+def tell(words: str) -> int:
+    """Write a text to stdout; return the exit status of procache."""
+
+    def told(output: Output) -> int:
+        output.write(words)
+        return 0
+
+    return reported(told)
+
+
+def reported(report: Callable[[Output], int]) -> int:
+    """Have a report written; its status, or that of the error that ended it, which is said."""
     try:
         output = Output()
-        status = VERBS[verb](parse(verb, args), output)
-        output.stream.flush()
+        try:
+            status = report(output)
+        except SystemExit as done:  # argparse, after --help
+            status = int(done.code or 0)
+        output.flush()
         return status
     except ProcacheError as error:
-        print(f"procache: {error}", file=sys.stderr)
+        say(str(error))
         return error.status
     except BrokenPipeError:
-        _discard_output()
         return PIPE_CLOSED
     except KeyboardInterrupt:
         return INTERRUPTED
-    except SystemExit as done:  # argparse, after --help
-        return int(done.code or 0)
-
-
-def _discard_output() -> None:
-    """Let Python's own flush at exit go nowhere instead of failing once more."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)

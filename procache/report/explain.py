@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from procache.errors import UsageError
 from procache.model.reasons import Reason
 from procache.report import diagnosis, heading, jsonable, runs, text, values
 from procache.report.causes import Consequence, Group, Verdict, judge
@@ -26,7 +27,10 @@ def run(options: Options, output: Output) -> int:
     if options.command is not None:
         return diagnosis.run(options.command, options, output)
     layout = locate(options.cache_dir)
-    told = runs.load(layout, runs.resolve(layout, options.run))
+    try:
+        told = runs.load(layout, runs.resolve(layout, options.run))
+    except UsageError as error:
+        raise UsageError(f"{error}; a command stands after `--`: procache explain -- COMMAND") from error
     if options.json:
         output.json(as_json(told, options.all))
     else:

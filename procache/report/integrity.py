@@ -27,8 +27,8 @@ class Progress:
 
     __slots__ = ("stream", "whole", "done", "files", "shown")
 
-    def __init__(self, stream: TextIO, whole: int) -> None:
-        self.stream = stream if stream.isatty() else None
+    def __init__(self, stream: TextIO | None, whole: int) -> None:
+        self.stream = stream if stream is not None and stream.isatty() else None
         self.whole = max(whole, 1)
         self.done = self.files = 0
         self.shown = 0.0

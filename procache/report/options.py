@@ -75,12 +75,16 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Called by argparse for a command line that it cannot read."""
+        if self.prog == "procache explain" and "unrecognized" in message:
+            message += "; a command stands after `--`"
         raise UsageError(f"{message} (see `{self.prog} --help`)")
 
 
 def parse(verb: str, args: Sequence[str]) -> Options:
     """Read the arguments of ``verb``. Raises UsageError; ``--help`` raises SystemExit(0)."""
     mine, command = _split(verb, args) if verb in ("explain", "check") else (args, None)
+    if verb == "check" and command is None and not {"-h", "--help"} & set(args):
+        raise UsageError("check needs a command after `--`: procache check -- COMMAND")
     parser = _parser(verb)
     read = parser.parse_intermixed_args if verb == "store" else parser.parse_args  # `create --shared DIR`
     options = read(mine, namespace=Options(command=command))
@@ -90,8 +94,6 @@ def parse(verb: str, args: Sequence[str]) -> Options:
         raise UsageError("pin takes a RUN or --list (see `procache pin --help`)")
     if options.project is not None and options.max_size is not None:
         raise UsageError("--project removes what ran there, whatever its size; it does not go with --max-size")
-    if verb == "check" and options.command is None:
-        raise UsageError("check needs a command after `--` (see `procache check --help`)")
     return options
 
 
@@ -113,7 +115,9 @@ def _parser(verb: str) -> Parser:
         add("run", metavar="RUN", nargs="?", help=RUN_HELP)
         add("--all", action="store_true", help=ALL_HELP[verb])
     if verb == "config":
-        add("what", metavar="show", choices=["show"], help="show every setting and its value")
+        add(
+            "what", metavar="show", nargs="?", choices=["show"], default="show", help="show every setting and its value"
+        )
         add("--origin", action="store_true", help="also say where each value comes from")
     if verb == "store":
         add("what", metavar="migrate|create", choices=["migrate", "create"], help=STORE_HELP)
@@ -147,7 +151,7 @@ def _parser(verb: str) -> Parser:
 
 def _count(word: str) -> int:
     if not (word.isascii() and word.isdigit()):
-        raise argparse.ArgumentTypeError(f"{word!r} is not a number")
+        raise argparse.ArgumentTypeError(f"{word!r} is no number of runs (0: all of them)")
     return int(word)
 
 

@@ -35,7 +35,8 @@ def unpin(options: Options, output: Output) -> int:
     """Keep what a run has stored no longer. Raises UsageError where it is not pinned."""
     layout = locate(options.cache_dir)
     known = pins.pinned(layout)
-    fit = [name for name in known if options.run and name.startswith(options.run)]
+    wanted = runs.resolve(layout, runs.LAST) if options.run == runs.LAST else options.run
+    fit = [name for name in known if wanted and name.startswith(wanted)]
     if len(fit) != 1:
         those = ", ".join(map(text.safe, known)) or "none"
         raise UsageError(f"{text.safe(options.run or '')!r} names no pinned run, or several; pinned are: {those}")

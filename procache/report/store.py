@@ -36,6 +36,7 @@ def create(layout: Layout, options: Options, output: Output) -> int:
     """Make a store. Raises UsageError, StoreError."""
     if options.group and not options.shared:
         raise UsageError("--group goes with --shared")
+    there = os.path.isdir(layout.root)
     try:
         if options.shared:
             sharing.create(layout, sharing.group_of(options.group))
@@ -44,10 +45,12 @@ def create(layout: Layout, options: Options, output: Output) -> int:
     except OSError as error:
         raise StoreError(f"cannot create a store in {text.path(layout.top)}: {error.strerror}") from error
     if options.json:
-        output.json({"folder": jsonable.plain(layout.top), "shared": layout.shared, "group": group})
+        created = {"folder": jsonable.plain(layout.top), "shared": layout.shared, "group": group, "created": not there}
+        output.json(created)
     else:
         whose = f"for all members of group {group}" if layout.shared else "for you alone"
-        output.lines([f"created a store {whose} in {text.path(layout.top)}; use it with --cache-dir or PROCACHE_DIR"])
+        what = "there was a store already" if there else "created a store"
+        output.lines([f"{what} {whose} in {text.path(layout.top)}; use it with --cache-dir or PROCACHE_DIR"])
     return 0
 
 

@@ -14,6 +14,7 @@ ROOT/v2/records/ab/xabcdef…  all records of one command key
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
@@ -130,7 +131,7 @@ def _make_private(folder: bytes) -> None:
         os.mkdir(folder, 0o700)
     except FileExistsError:
         if not os.path.isdir(folder):
-            raise
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None
     except FileNotFoundError:
         _make_private(os.path.dirname(folder))
         os.mkdir(folder, 0o700)

@@ -14,15 +14,17 @@ if TYPE_CHECKING:
     from procache.model.execution import Execution
     from procache.model.record import Record
     from procache.store.writer import Writer
+    from procache.tracer.tracelog import TraceLog
 
 
 class Books:
     """Numbers the executions below the root from 1 on, and hands the writer an event for each that is over."""
 
-    __slots__ = ("writer", "last", "counts", "saved", "began", "recorded")
+    __slots__ = ("writer", "log", "last", "counts", "saved", "began", "recorded")
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: Writer, log: TraceLog | None = None) -> None:
         self.writer = writer
+        self.log = log
         #: the number that was given last
         self.last = 0
         self.counts = {HIT: 0, MISS: 0, UNCACHEABLE: 0}
@@ -44,10 +46,13 @@ class Books:
         parent.nested += record.nested
         parent.child_keys.append(command.key)
         usage = (record.utime, record.stime, record.maxrss)
+        number = self.next_number()
+        if self.log is not None:
+            self.log.skipped(number, command, record.status)
         self.writer.event(
             journal.pack(
                 execution_event(
-                    self.next_number(),
+                    number,
                     parent.number,
                     command,
                     HIT,
@@ -65,6 +70,8 @@ class Books:
     def ended(self, ex: Execution) -> None:
         """An execution is finished, its outcome known."""
         self.counts[ex.outcome] += 1
+        if self.log is not None:
+            self.log.ran(ex)
         parent = ex.parent
         if parent is not None:
             parent.nested += ex.nested

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from procache.model.tree import Tree
     from procache.tracer.books import Books
     from procache.tracer.tracee import Tracee
-    from procache.tracer.tracelog import TraceLog
     from procache.verify import Verify
 
 #: Signals that come from outside or from a clock: what contains such a death is not to be trusted either.
@@ -29,7 +28,7 @@ FROM_OUTSIDE = frozenset((1, 2, 3, 9, 14, 15, 24))
 class Endings:
     """Finishes executions. ``outside``: what stands for procache itself, above the root, and never ends."""
 
-    __slots__ = ("policy", "tree", "capture", "books", "outside", "verify", "log")
+    __slots__ = ("policy", "tree", "capture", "books", "outside", "verify")
 
     def __init__(
         self,
@@ -39,7 +38,6 @@ class Endings:
         books: Books,
         outside: Execution,
         verify: Verify | None = None,
-        log: TraceLog | None = None,
     ) -> None:
         self.policy = policy
         self.tree = tree
@@ -47,7 +45,6 @@ class Endings:
         self.books = books
         self.outside = outside
         self.verify = verify
-        self.log = log
 
     def exited(self, tgid: int, ex: Execution, status: int, usage: tuple[float, float, int]) -> None:
         """Process ``tgid`` of ``ex`` has ended with ``status`` (-signal for a death by signal)."""
@@ -83,8 +80,6 @@ class Endings:
         if ex.expected is not None and self.verify is not None:
             self.verify.compare(ex, made)
         ex.outcome = UNCACHEABLE if ex.taints else MISS
-        if self.log is not None:
-            self.log.decided(ex, ex.outcome)
         self.tree.forget_writer(ex)
         self.books.ended(ex)
         if ex.stdin_file >= 0:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from procache import errors
+
 #: Set by --debug: tracebacks instead of one line.
 debug = False
 _said = False
@@ -35,7 +37,7 @@ def say(complaint: str) -> None:
     """Say what went wrong with the cache; a fault that comes of the same is not reported besides."""
     global _said
     _said = True
-    print(f"procache: {complaint}", file=sys.stderr)
+    errors.say(complaint)
 
 
 def report(error: BaseException) -> None:
@@ -44,9 +46,9 @@ def report(error: BaseException) -> None:
     if debug:
         import traceback
 
-        traceback.print_exception(error)
+        errors.write("".join(traceback.format_exception(error)))
         return
     if not _said:
         _said = True
         what = f"internal fault ({type(error).__name__}: {error})"
-        print(f"procache: {what}; the command goes on, not all of it is recorded (see --debug)", file=sys.stderr)
+        errors.say(f"{what}; the command goes on, not all of it is recorded (see --debug)")

@@ -6,7 +6,6 @@ import gc
 import math
 import os
 import resource
-import sys
 import time
 
 from ptrace import PtraceError
@@ -14,7 +13,7 @@ from ptrace.ctypes_libc import libc
 
 from procache import __version__
 from procache.capture.capture import Capture
-from procache.errors import SCARCE, CommandError
+from procache.errors import SCARCE, CommandError, say
 from procache.events import run_event
 from procache.model.execution import Execution
 from procache.model.reasons import Reason
@@ -89,6 +88,10 @@ def _trace(front: Front, options: RunOptions, misses: list[Reason], aside: Aside
         writer.finish()
         signals.give_back()
         return exec_plainly(options, f"cannot trace here ({error}); the command runs without the cache")
+    except CommandError as error:
+        loop.endings.books.close(error.status)
+        writer.finish()
+        raise
     if loop.alone:
         os._exit(0)  # the status was reported, and the books are closed
     try:
@@ -135,9 +138,9 @@ def tell_of(verify: Verify) -> None:
 
     for ex, why in verify.found[:TOLD]:
         what = shlex.join(os.fsdecode(word) for word in shown(ex.command.argv))
-        print(f"procache: not deterministic: {shortened(what)}: {why['detail']}", file=sys.stderr)
+        say(f"not deterministic: {shortened(what)}: {why['detail']}")
     if len(verify.found) > TOLD:
-        print(f"procache: and {len(verify.found) - TOLD} more; see procache explain", file=sys.stderr)
+        say(f"and {len(verify.found) - TOLD} more; see procache explain")
 
 
 def shortened(text: str) -> str:
@@ -163,11 +166,11 @@ def assemble(front: Front, options: RunOptions, writer: Writer, misses: list[Rea
     paths.streams = streams
     capture = Capture(tree, layout, None if options.no_store else writer)
     log, verify, strict = trace_log(options), verification(front, capture), strictness(policy, tree)
-    outside, books = Execution(-1, None, front.command, -1, 0.0), Books(writer)
+    outside, books = Execution(-1, None, front.command, -1, 0.0), Books(writer, log)
     skip = Skip(layout, tree, paths, streams)
     decision = Decision(policy, layout, tree, streams, watcher, skip, books, verify, refresh=options.refresh)
     execs = Execs(paths, streams, watcher, front.envs, decision, books, outside, misses, strict)
-    endings = Endings(policy, tree, capture, books, outside, verify, log)
+    endings = Endings(policy, tree, capture, books, outside, verify)
     source = make(looks=log is None or not log.calls)
     loop = Loop(execs, endings, paths, streams, ProcessCalls(paths, tracees, near), tracees, near, source, log)
     if strict is not None:

@@ -12,6 +12,7 @@ import structlog
 from ptrace.syscall.prototypes import FILENAME_ARGUMENTS, SYSCALL_PROTOTYPES
 
 from procache.errors import UsageError
+from procache.model.execution import HIT
 from procache.model.reasons import printable, sentence
 from procache.model.redaction import shown
 from procache.tracer import arch
@@ -19,6 +20,7 @@ from procache.tracer.tracee import signed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from procache.model.command import Command
     from procache.model.execution import Execution
     from procache.tracer.tracee import Tracee
 
@@ -62,16 +64,18 @@ class TraceLog:
             result=outcome,
         )
 
-    def decided(self, ex: Execution, what: str) -> None:
-        """An execution was skipped, begun or ended; with the reasons."""
+    def ran(self, ex: Execution) -> None:
+        """An execution has ended: its outcome, and the reasons."""
         why = [sentence(item) for item in (ex.taints or ex.misses)]
-        self.logger.info(
-            what,
-            execution=ex.number,
-            argv=[printable(word) for word in shown(ex.command.argv)],
-            status=ex.status,
-            reasons=why,
-        )
+        self._decided(ex.outcome, ex.number, ex.command, ex.status, reasons=why)
+
+    def skipped(self, number: int, command: Command, status: int) -> None:
+        """A record was put in place of an execution."""
+        self._decided(HIT, number, command, status)
+
+    def _decided(self, outcome: str, number: int, command: Command, status: int, **more: object) -> None:
+        argv = [printable(word) for word in shown(command.argv)]
+        self.logger.info(outcome, execution=number, argv=argv, status=status, **more)
 
     def ended(self, t: Tracee, code: int) -> None:
         """A process has ended."""
