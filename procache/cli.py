@@ -121,7 +121,7 @@ def parse_run(args: list[str]) -> RunOptions:
             setattr(options, VALUES[word], value)
         else:
             meant = nearest(word, (*FLAGS, *VALUES, "--verify"))
-            raise UsageError(f"run has no option {word!r}{meant}; see procache --help")
+            raise UsageError(f"run has no option {quoted(word)}{meant}; see procache --help")
     if options.log_level not in LEVELS:
         raise UsageError(f"--log-level is one of {', '.join(LEVELS)}, not {options.log_level!r}")
     options.command = [os.fsencode(word) for word in args[at:]]
@@ -139,6 +139,13 @@ def percentage(text: str) -> float:
     if not 0 <= value <= 100:
         raise UsageError(f"--verify is a percentage from 0 to 100, not {text!r}")
     return value
+
+
+def quoted(word: str) -> str:
+    """A word of the command line, readable and harmless."""
+    from procache.report.text import safe
+
+    return f"'{safe(word)}'"
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -181,9 +188,9 @@ def _dispatch(args: list[str]) -> int:
     if verb in ("--help", "-h", "help"):
         return tell(USAGE)
     if verb.startswith("-"):
-        raise UsageError(f"procache has no option {verb!r}; those of a verb stand behind it; see procache --help")
+        raise UsageError(f"procache has no option {quoted(verb)}; those of a verb stand behind it; see procache --help")
     meant = nearest(verb, ("run", *VERBS)) or "; a command is run with `procache run -- COMMAND`"
-    raise UsageError(f"there is no verb {verb!r}{meant}; verbs are run, {', '.join(VERBS)}")
+    raise UsageError(f"there is no verb {quoted(verb)}{meant}; verbs are run, {', '.join(VERBS)}")
 
 
 def tell(words: str) -> int:

@@ -30,7 +30,7 @@ def run(options: Options, output: Output) -> int:
     try:
         told = runs.load(layout, runs.resolve(layout, options.run))
     except UsageError as error:
-        raise UsageError(f"{error}; a command stands after `--`: procache explain -- COMMAND") from error
+        raise UsageError(f"{error}; a command stands after `--`") from error
     if options.json:
         output.json(as_json(told, options.all))
     else:

@@ -180,7 +180,10 @@ def test_a_run_that_is_not_there_is_wrong_use(cache: Path, ask: Ask) -> None:
     many().save(cache)
     said = ask("explain", "nope")
     assert said.status == 2
-    assert said.err == f"procache: no run 'nope'; the latest are {RUN_ID} (see `procache log`)\n"
+    assert (
+        said.err
+        == f"procache: no run 'nope'; the latest are {RUN_ID} (see `procache log`); a command stands after `--`\n"
+    )
 
 
 @pytest.mark.parametrize("verb", ["log", "show", "explain", "stats", "clear"])
