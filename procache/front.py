@@ -14,6 +14,7 @@ from procache import __version__, digests
 from procache.errors import SCARCE, UsageError
 from procache.model.aspects import ChangedWhileReading
 from procache.model.command import Command, EnvTables
+from procache.model.effects import PATH
 from procache.model.match import ALL, match
 from procache.model.policy import Policy
 from procache.model.reasons import Reason, reason
@@ -30,6 +31,7 @@ from procache.world.view import World
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from procache.store.claims import Claims
     from procache.store.layout import Layout
     from procache.store.records import RecordFile
 
@@ -56,6 +58,7 @@ class Front:
         "extra_kinds",
         "input",
         "expected",
+        "claims",
         "started",
     )
 
@@ -68,6 +71,8 @@ class Front:
         self.input = PipeInput()
         #: the record that fits, where it is to be verified instead of replayed
         self.expected: Record | None = None
+        #: what is told of a replay, while it changes something
+        self.claims: Claims | None = None
         self.argv = tuple(argv)
         self.layout = layout
         self.policy = policy
@@ -180,11 +185,15 @@ class Front:
                 os.fstat(fd)
             except OSError as error:
                 raise ReplayFailed(f"descriptor {fd} is closed") from error
+        replay.claim = lambda: self._claim(record)
         replay.stage()
         try:
             replay.commit()
         except SCARCE as error:
             raise ReplayFailed(str(error)) from error
+        finally:
+            if self.claims is not None:
+                self.claims.end()
         try:
             self.input.consume()
             if record.stdin_end is not None:
@@ -197,6 +206,13 @@ class Front:
             out.complain(error)
             return record.status or 1
         return record.status
+
+    def _claim(self, record: Record) -> None:
+        """Tell other runs that go on what is about to be changed."""
+        from procache.store.claims import Claims  # most hits change nothing
+
+        self.claims = self.claims or Claims(self.layout)
+        self.claims.add(*(effect[PATH] for effect in record.effects))
 
     def journal_hit(self, record: Record, status: int, options: dict[str, bool]) -> str:
         """Write the journal of a run that was one hit; "", or why that failed, which is no failure of the command."""

@@ -30,6 +30,7 @@ from procache.model.pathrules import IGNORED, TAINTING
 from procache.model.reasons import reason
 from procache.model.record import Record
 from procache.model.tree import before, is_folder
+from procache.store.claims import Claims
 from procache.store.files import drop, temporary, write_new
 
 TYPE_CHECKING = False
@@ -62,12 +63,13 @@ class NotStaged(Exception):
 class Capture:
     """Makes records. ``writer`` None means that nothing is stored (--no-store)."""
 
-    __slots__ = ("tree", "layout", "writer")
+    __slots__ = ("tree", "layout", "writer", "claims")
 
     def __init__(self, tree: Tree, layout: Layout, writer: Writer | None) -> None:
         self.tree = tree
         self.layout = layout
         self.writer = writer
+        self.claims = Claims(layout)
 
     def record(self, ex: Execution, now: float) -> Record | None:
         """Verify, capture and store one finished, untainted execution; None where that turned out impossible."""
@@ -75,6 +77,7 @@ class Capture:
             self._verify(ex)
             effects = self._effects(ex)
             segments, data, digest = self._streams(ex)
+            self._see_other_runs(ex)
         except Unrecordable as error:
             self.tree.taint(ex, error.why)
             return None
@@ -133,6 +136,13 @@ class Capture:
             if rules.of(path) == TAINTING:
                 raise Unrecordable(reason("path-rule", path=path))
         return {path: state for path, state in ex.states.items() if not rules.of(path)}
+
+    def _see_other_runs(self, ex: Execution) -> None:
+        """What was found at the end may be the work of another run, which may also have been there in between."""
+        rules = self.tree.rules
+        path = self.claims.meddled((path for path in ex.touched if rules is None or not rules.of(path)), ex.began)
+        if path is not None:
+            raise Unrecordable(reason("other-run", path=path))
 
     # -- effects ------------------------------------------------------------------------------------------
 

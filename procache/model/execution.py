@@ -54,6 +54,7 @@ class Execution:
         "outcome",
         "status",
         "started",
+        "began",
         "ended",
         "utime",
         "stime",
@@ -93,6 +94,8 @@ class Execution:
         self.outcome = MISS
         self.status = 0
         self.started = started
+        #: the same by a clock that nobody sets (ns of CLOCK_MONOTONIC); 0 where that is not known
+        self.began = 0
         self.ended = started
         self.utime = self.stime = 0.0
         self.maxrss = 0

@@ -65,6 +65,7 @@ TAINTS = {
     "signal": "it ended by signal {detail}",
     "changed-outside": "{path} was changed by something else while it ran",
     "conflict": "{path} was also written by another execution at the same time",
+    "other-run": "{path} was also changed by another run of procache at the same time",
     "special-file": "it leaves a {detail} behind: {path}",
     "failed-change": "a change that it asked for failed, for a reason that may pass ({detail})",
     "full": "the file system of {path} is full",

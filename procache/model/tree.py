@@ -59,7 +59,7 @@ _IS_FOLDER: State = (TYPE, stat.S_IFDIR, False)
 class Tree:
     """Applies events to executions. ``world`` answers what a path holds now."""
 
-    __slots__ = ("world", "writers", "holds_open", "touches", "rules", "news")
+    __slots__ = ("world", "writers", "holds_open", "touches", "rules", "news", "claim")
     #: The fact that a folder is passed through.
     FOLDER: State = _IS_FOLDER
 
@@ -69,6 +69,8 @@ class Tree:
         self.rules: PathRules | None = None
         #: ``new_facts``, or its twin in C
         self.news = new_facts
+        #: told of each path before it is changed
+        self.claim: Callable[[bytes], object] = lambda path: None
         #: how many changes were announced so far that took no full account of what was there before
         self.touches = 0
         #: tells whether an execution has a path open at this moment; without a kernel to ask, it may
@@ -282,6 +284,7 @@ class Tree:
 
         ``skipped``: by a child of ``ex`` that was skipped, and so has ended already.
         """
+        self.claim(path)
         prior = 0 if type(st) is int else stat.S_IFMT(st.st_mode)  # type: ignore[union-attr]
         links = st.st_nlink if prior == stat.S_IFREG else 0  # type: ignore[union-attr]
         for node in ex.chain():

@@ -20,6 +20,8 @@ from procache.store import locks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from procache.model.effects import Effect
     from procache.replay.folders import Folders
     from procache.replay.pouring import Pours
@@ -62,6 +64,7 @@ class Replay:
         "undo",
         "written",
         "using",
+        "claim",
         "makes",
         "anew",
         "_folders",
@@ -86,6 +89,8 @@ class Replay:
         self.written = 0
         #: holds off the eviction of blobs while they are copied
         self.using = -1
+        #: called before anything changes
+        self.claim: Callable[[], object] = lambda: None
         #: folders that the record itself makes
         self.makes = {effect[fx.PATH] for effect in effects if effect[fx.KIND] == fx.DIR}
         #: those in the place of which something else is, such as a link: what is below that is none of the record's
@@ -265,7 +270,10 @@ class Replay:
         cannot be undone, and follows when all names are changed.
         """
         steps = len(self.staged) + len(self.made) + len(self.removed) + len(self.linked)
-        if steps + (len(self.pours.waiting) if self.pours is not None else 0) > 1:
+        steps += len(self.pours.waiting) if self.pours is not None else 0
+        if steps:
+            self.claim()
+        if steps > 1:
             from procache.replay.undo import Undo  # one step is done or not
 
             self.undo = Undo(self.folders)
@@ -348,6 +356,7 @@ class Replay:
                 self.folders.touch_up(effect)
         for effect in sorted(self.touched_up, key=_path, reverse=True):
             if not is_right(os.lstat(effect[fx.PATH]), effect):
+                self.claim()
                 self.folders.touch_up(effect)
         if self.renew:
             for effect in sorted(self.effects, key=_written_at):

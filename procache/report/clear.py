@@ -22,7 +22,7 @@ from procache.store.layout import CLEARED, VERSION, Layout, locate
 
 #: Parts of the store that a folder must have to be taken for one.
 NEEDED = ("records", "blobs", "runs")
-KNOWN = (*NEEDED, "tmp", "configs", "memo", "usage", "lock", "gc", "pins")
+KNOWN = (*NEEDED, "tmp", "configs", "memo", "claims", "usage", "lock", "gc", "pins")
 
 
 class Held(NamedTuple):

@@ -14,7 +14,7 @@ import os
 import shutil
 import time
 
-from procache.store import CAREFUL, files, locks, pins, scan, tally
+from procache.store import CAREFUL, claims, files, locks, pins, scan, tally
 from procache.store.choice import Choice, Limits, Sum
 from procache.store.layout import CLEARED
 from procache.store.scan import BLOB, JOURNAL, RECORD
@@ -192,6 +192,8 @@ def delete_memos(layout: Layout, now: float) -> None:
 
 def sweep(layout: Layout, figures: Figures, now: float, dry: bool) -> None:
     """Remove the temporaries of dead processes, and what was set aside long ago."""
+    if not dry:
+        claims.tidy(layout)
     for entry in scan.listed(layout.tmp):
         try:
             st = entry.stat(follow_symlinks=False)

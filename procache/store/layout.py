@@ -6,6 +6,7 @@ ROOT/v2/records/ab/xabcdef…  all records of one command key
         tmp/                 files being written; nothing here is ever read back
         configs/             what configuration files say, by the digest of their bytes
         memo/                digests of files by identity, for each host
+        claims/              what each run that goes on is about to change
         usage                what each run did, in a few bytes
         lock                 held shared by who uses blobs, and alone by who evicts them
         gc                   held by who evicts; its time is that of the last time
@@ -42,6 +43,7 @@ class Layout:
         "tmp",
         "configs",
         "memo",
+        "claims",
         "usage",
         "lock",
         "gc",
@@ -61,6 +63,7 @@ class Layout:
         self.tmp = self.root + b"/tmp"
         self.configs = self.root + b"/configs"
         self.memo = self.root + b"/memo"
+        self.claims = self.root + b"/claims"
         self.usage = self.root + b"/usage"
         self.lock = self.root + b"/lock"
         self.gc = self.root + b"/gc"

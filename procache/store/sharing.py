@@ -89,7 +89,7 @@ def fill(layout: Layout) -> None:
     """
     for folder in (layout.root, layout.records, layout.blobs, layout.pins):
         _folder(folder, FOLDER)
-    for folder in (layout.runs, layout.tmp):
+    for folder in (layout.runs, layout.tmp, layout.claims):
         _folder(folder, STICKY)
     for number in range(256):
         for folder in (layout.records, layout.blobs):

@@ -178,6 +178,7 @@ class Execs:
         parent = None if t.ex is self.outside else t.ex
         number = 0 if parent is None else self.books.next_number()
         ex = Execution(number, parent, pending.command, t.process.tgid, time.time())
+        ex.began = time.monotonic_ns()
         t.ex = ex
         t.process.close()
         ex.inherited = pending.inherited.files

@@ -119,6 +119,7 @@ def follow_for_a_while(front: Front, options: RunOptions, loop: Loop, aside: Asi
 def close_books(front: Front, options: RunOptions, endings: Endings, status: int) -> None:
     """The run is over: its journal, its memo and its last lines."""
     books, verify = endings.books, endings.verify
+    endings.capture.claims.end()
     books.close(status)
     memofile.append(front.layout, front.world.memo)
     complaint = books.writer.finish()
@@ -165,6 +166,7 @@ def assemble(front: Front, options: RunOptions, writer: Writer, misses: list[Rea
     streams = StreamCalls(front.world.memo, layout.tmp, watcher)
     paths.streams = streams
     capture = Capture(tree, layout, None if options.no_store else writer)
+    tree.claim = capture.claims.add
     log, verify, strict = trace_log(options), verification(front, capture), strictness(policy, tree)
     outside, books = Execution(-1, None, front.command, -1, 0.0), Books(writer, log)
     skip = Skip(layout, tree, paths, streams)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+
 import pytest
+from common import journal
 
 from .cycle import cycle
 from .lab import PREFIX, Lab, steps, words
-from .results import How
+from .results import Command, How
 
 
 def test_one_after_the_other_writes_the_same_file(lab: Lab) -> None:
@@ -69,6 +73,62 @@ def test_an_output_that_somebody_else_changes_meanwhile(lab: Lab) -> None:
     assert lab.path("out").read_text() == "mine"
 
 
+#: What another run of procache does to the file ``out``.
+MEDDLERS = {
+    "overwrites it": steps("open out wct write theirs"),
+    "empties it": steps("open out wct"),
+    "appends to it": steps("open out wca write theirs"),
+    "writes to it by the shell": ["sh", "-c", "steps say theirs > out"],
+    "replaces it": ["sh", "-c", "steps say theirs > new; mv new out"],
+    "removes it": ["sh", "-c", ": > out; rm out"],
+    "changes its mode": ["sh", "-c", ": >> out; chmod 711 out"],
+}
+#: Writes, says so, and goes on until its stdin ends.
+WAITS, THIRD = (steps(f"open {name} wct write mine close say ready fd 0 read 1") for name in ("out", "third"))
+
+
+@pytest.mark.parametrize("what", MEDDLERS)
+@pytest.mark.parametrize("before", ["nothing", "all", "a part"])
+def test_an_output_that_another_run_changes_meanwhile(lab: Lab, before: str, what: str) -> None:
+    """Between the last write and the end: by a run that runs, that is a hit, or in which there is one."""
+    other = MEDDLERS[what]
+    if before != "nothing":
+        lab.run(other)
+        lab.path("out").unlink(missing_ok=True)
+    one = _begin(lab, WAITS)
+    run = lab.run(other if before != "a part" else ["sh", "-c", '"$@"; true', "sh", *other])
+    if (before, what) == ("all", "empties it"):
+        assert run.root.outcome == "hit"  # the others look at what is there, which is another thing now
+    assert one.communicate(timeout=60)[0] == b""
+    assert _of(lab, WAITS) == ("uncacheable", {"other-run"})
+    lab.path("out").unlink(missing_ok=True)
+    lab.both(WAITS, stdin=b"")
+    assert lab.path("out").read_text() == "mine"
+
+
+def test_an_output_to_which_a_run_that_began_before_writes(lab: Lab) -> None:
+    """It has the file open, and writes to it when the other run has written and goes on."""
+    lab.write("out")
+    before = _begin(lab, steps("open out wa say ready fd 0 read 1 fd 3 write theirs"))
+    one = _begin(lab, WAITS)
+    before.communicate(timeout=60)
+    one.communicate(timeout=60)
+    assert lab.path("out").read_text() == "minetheirs"
+    assert _of(lab, WAITS) == ("uncacheable", {"other-run"})
+    lab.both(WAITS, stdin=b"")
+    assert lab.path("out").read_text() == "mine"
+
+
+def test_an_output_that_a_run_wrote_which_has_ended(lab: Lab) -> None:
+    """One after the other is no conflict, also while a third run goes on for all that time."""
+    third = _begin(lab, THIRD)
+    for number in (1, 2):
+        run = lab.run(steps(f"open out wct write {number}"))
+        assert run.root.outcome == "miss", run.root
+    third.communicate(timeout=60)
+    assert _of(lab, THIRD) == ("miss", {"no-record"})
+
+
 def test_two_runs_at_once_share_a_store(lab: Lab) -> None:
     for side in ("left", "right"):
         lab.path(f"{side}/out").mkdir(parents=True)
@@ -94,3 +154,17 @@ def _all_at_once(lab: Lab, script: str, folders: list[str]) -> None:
     for process in running:
         assert process.communicate(timeout=60)[1] == b""
         assert process.returncode == 0
+
+
+def _begin(lab: Lab, cmd: Command) -> subprocess.Popen[bytes]:
+    """Start a run, and wait until it says that it is ready. It goes on until its stdin is closed."""
+    process = lab.start([*PREFIX, "run", "--", *words(cmd)], How(stdin=b""))
+    assert process.stdout and process.stdout.readline() == b"ready\n"
+    return process
+
+
+def _of(lab: Lab, cmd: Command) -> tuple[str, set[str]]:
+    """What became of the only command of this kind, and why."""
+    runs = [journal.executions(path)[0] for path in journal.journals(lab.cache)]
+    [one] = [run for run in runs if list(map(os.fsdecode, run.argv)) == cmd]
+    return one.outcome, one.codes()
