@@ -52,7 +52,8 @@ class Claims:
 
     def add(self, *paths: bytes) -> None:
         """These paths are about to be changed."""
-        new = [path for path in paths if path not in self.own]
+        store = self.layout.root  # whoever removes it is not to find something new there
+        new = [path for path in paths if path not in self.own and not (path + b"/").startswith(store + b"/")]
         if not new:
             return
         if not self.name:

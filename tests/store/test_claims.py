@@ -47,6 +47,14 @@ def test_a_run_that_changes_nothing_leaves_no_trace(layout: Layout) -> None:
     assert not os.path.exists(layout.claims)
 
 
+def test_a_run_that_removes_the_store_adds_nothing_to_it(layout: Layout) -> None:
+    run = claimed(layout, layout.tmp, layout.runs + b"/x.journal", layout.root)
+    assert not os.path.exists(layout.claims)
+    run.add(layout.root + b"-2")
+    assert len(names(layout)) == 1
+    run.end()
+
+
 def test_runs_see_what_the_others_claim_before_and_after_they_looked(layout: Layout) -> None:
     one, two = claimed(layout, b"/a", b"/one"), claimed(layout, b"/two")
     assert two.meddled([b"/two", b"/b"], EVER) is None
