@@ -190,7 +190,7 @@ class Replay:
         from procache.replay.pouring import Pours  # few outputs are written in place
 
         if self.pours is None:
-            self.pours = Pours(self.folders)
+            self.pours = Pours(self.layout, self.folders)
         self.pours.add(effect[fx.PATH], effect, self._checked_blob(state))
         self.written += 1
 
@@ -264,44 +264,52 @@ class Replay:
     # -- putting in place ---------------------------------------------------------------------------------
 
     def commit(self) -> None:
-        """Change names, in an order in which each step finds what it needs. Raises OSError, with names as they were.
+        """Change names, in an order in which each step finds what it needs. Raises OSError, with all as it was.
 
         Where nothing that goes is in the way, it goes last: a kill in between loses nothing. What is written in place
-        cannot be undone, and follows when all names are changed.
+        follows when all names are changed.
         """
         steps = len(self.staged) + len(self.made) + len(self.removed) + len(self.linked)
-        steps += len(self.pours.waiting) if self.pours is not None else 0
-        if steps:
+        if steps or self.pours is not None:
             self.claim()
-        if steps > 1:
-            from procache.replay.undo import Undo  # one step is done or not
-
-            self.undo = Undo(self.folders)
-        in_the_way = any(effect[fx.KIND] != fx.GONE for effect in self.removed)
+        if self.pours is not None or steps + (len(self.touched_up) if steps else 0) > 1:  # one step is done or not
+            self._undoable()
         try:
-            if self.pours is not None and self.undo is not None:
-                self.pours.make_room()
-            if in_the_way:
-                self._remove()
-            self._put()
-            if not in_the_way:
-                self._remove()
-            if self.pours is not None:
-                self.pours.pour()
-            self._touch_up()
+            self._steps()
             if self.undo is not None:
                 self.undo.forget()
         except BaseException:
-            if self.pours is not None:
-                self.pours.give_back()
             if self.undo is not None:
                 self.undo.back()
             raise
         finally:
             self.abandon()
 
+    def _undoable(self) -> Undo:
+        """From now on steps can be undone."""
+        if self.undo is None:
+            from procache.replay.undo import Undo  # most hits change nothing
+
+            self.undo = Undo(self.folders)
+        return self.undo
+
+    def _steps(self) -> None:
+        if self.pours is not None:
+            self.pours.prepare(self._undoable())
+        in_the_way = any(effect[fx.KIND] != fx.GONE for effect in self.removed)
+        if in_the_way:
+            self._remove()
+        self._put()
+        if not in_the_way:
+            self._remove()
+        if self.pours is not None:
+            self.pours.pour()
+        self._touch_up()
+
     def _remove(self) -> None:
         going = {effect[fx.PATH] for effect in self.removed}
+        if self.undo is not None:
+            self.undo.going(going)
         for path in sorted(going, reverse=True):
             folder = path.rpartition(b"/")[0]
             while folder in going:  # what is kept must not be in a folder that goes
@@ -357,6 +365,7 @@ class Replay:
         for effect in sorted(self.touched_up, key=_path, reverse=True):
             if not is_right(os.lstat(effect[fx.PATH]), effect):
                 self.claim()
+                self._undoable().attributes(effect[fx.PATH])
                 self.folders.touch_up(effect)
         if self.renew:
             for effect in sorted(self.effects, key=_written_at):

@@ -80,6 +80,14 @@ class Folders:
         here, name = self.at(path)
         return os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600, dir_fd=here)
 
+    def create_unnamed(self, folder: bytes) -> int:
+        """A new file without a name on the file system of a folder, private and open for reading and writing.
+
+        Raises OSError, also where the file system cannot do that (open(2), O_TMPFILE).
+        """
+        here = self.folder(folder)
+        return os.open(b"/proc/self/fd/%d" % here, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+
     def drop(self, path: bytes) -> None:
         """Remove a file that was created here."""
         here, name = self.at(path)
@@ -135,9 +143,9 @@ class Folders:
         return other is not None and os.path.samestat(st, other)
 
     def open_to_write(self, path: bytes) -> int:
-        """A regular file that is there, open for writing."""
+        """A regular file that is there, open for reading and writing."""
         here, name = self.at(path)
-        fd = os.open(name, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=here)
+        fd = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=here)
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             os.close(fd)
             raise OSError(errno.EINVAL, f"{os.fsdecode(path)} became something else")
@@ -150,15 +158,32 @@ class Folders:
         here, name = self.at(path)
         os.utime(name, dir_fd=here, follow_symlinks=False)
 
-    def make_again(self, path: bytes, st: os.stat_result) -> None:
-        """Make a folder that was there, with the owner and mode that it had."""
+    def attributes(self, path: bytes) -> tuple[os.stat_result, fx.Xattrs | None]:
+        """What ``restore`` needs of what is at a path. Raises OSError."""
         here, name = self.at(path)
-        os.mkdir(name, 0o700, dir_fd=here)
+        st = os.stat(name, dir_fd=here, follow_symlinks=False)
+        file = b"/proc/self/fd/%d/%b" % (here, name)
+        try:
+            names = os.listxattr(file, follow_symlinks=False)
+            return st, tuple([(os.fsencode(each), os.getxattr(file, each, follow_symlinks=False)) for each in names])
+        except OSError:  # a file system without any
+            return st, None
+
+    def restore(self, path: bytes, st: os.stat_result, xattrs: fx.Xattrs | None) -> None:
+        """Give what is at a path the owner, mode, extended attributes and times that it had. Raises OSError."""
+        here, name = self.at(path)
         thing = os.open(name, _THING, dir_fd=here)
         try:
             set_owner_and_mode(thing, path, st.st_mode, st.st_uid, st.st_gid)
         finally:
             os.close(thing)
+        set_xattrs(b"/proc/self/fd/%d/%b" % (here, name), xattrs)
+        os.utime(name, ns=(st.st_atime_ns, st.st_mtime_ns), dir_fd=here, follow_symlinks=False)
+
+    def make_again(self, path: bytes, st: os.stat_result) -> None:
+        """Make a folder that was there; what it had is given back when everything is in it."""
+        here, name = self.at(path)
+        os.mkdir(name, stat.S_IMODE(st.st_mode) | 0o700, dir_fd=here)
 
     def touch_up(self, effect: Effect) -> None:
         """Give what is at a path the recorded owner, mode, attributes and time, where they are not so."""
@@ -193,11 +218,12 @@ def set_xattrs(file: bytes | int, xattrs: fx.Xattrs | None) -> None:
         return
     follow = isinstance(file, int)
     wanted = dict(xattrs)
-    for present in os.listxattr(file, follow_symlinks=follow):
-        if os.fsencode(present) not in wanted:
-            os.removexattr(file, present, follow_symlinks=follow)
+    present = {os.fsencode(name) for name in os.listxattr(file, follow_symlinks=follow)}
+    for name in present - wanted.keys():
+        os.removexattr(file, name, follow_symlinks=follow)
     for name, value in wanted.items():
-        os.setxattr(file, name, value, follow_symlinks=follow)
+        if name not in present or os.getxattr(file, name, follow_symlinks=follow) != value:  # not all may be set
+            os.setxattr(file, name, value, follow_symlinks=follow)
 
 
 def set_mtime(name: bytes, mtime: int | None, here: int) -> None:

@@ -11,68 +11,105 @@ import stat
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable, Iterable
 
+    from procache.model import effects as fx
     from procache.replay.folders import Folders
 
 
 class Undo:
-    """The way back: what was done to which names, in order."""
+    """The way back: what is to be done for that, in the opposite order, and the names that are kept for it."""
 
-    __slots__ = ("folders", "steps")
+    __slots__ = ("folders", "steps", "kept", "went")
 
     def __init__(self, folders: Folders) -> None:
         self.folders = folders
-        #: (path, name under which what was there is kept, what it was); b"" where there was nothing
-        self.steps: list[tuple[bytes, bytes, os.stat_result | None]] = []
+        #: (function, its arguments)
+        self.steps: list[tuple[Callable[..., object], tuple[object, ...]]] = []
+        self.kept: list[bytes] = []
+        #: what folders that go were like before anything in them went
+        self.went: dict[bytes, tuple[os.stat_result, fx.Xattrs | None]] = {}
+
+    def add(self, step: Callable[..., object], *arguments: object) -> None:
+        """What goes back from a step that is about to be made."""
+        self.steps.append((step, arguments))
 
     def made(self, path: bytes) -> None:
         """A name was made where none was."""
-        self.steps.append((path, b"", None))
+        self.add(self.folders.remove, path)
+
+    def attributes(self, path: bytes) -> None:
+        """Owner, mode, times and extended attributes of what is at a path are about to change. Raises OSError."""
+        st, xattrs = self.folders.attributes(path)
+        self.add(self.folders.restore, path, st, xattrs)
+
+    def going(self, paths: Iterable[bytes]) -> None:
+        """These are about to be removed. Raises OSError."""
+        for path in paths:
+            st = self.folders.look(path)
+            if st is not None and stat.S_ISDIR(st.st_mode):
+                self.went[path] = self.folders.attributes(path)
 
     def remove(self, path: bytes, tag: bytes) -> None:
         """Remove what is at ``path``, kept under a name that begins with ``tag``. A folder must be empty.
 
         Raises OSError.
         """
-        name = tag + b"kept-%d" % len(self.steps)
-        st = self.folders.look(path)
-        if st is not None and not stat.S_ISDIR(st.st_mode):
-            self.folders.rename(path, name)
-            self.steps.append((path, name, None))
-        else:
-            self.steps.append((path, b"", self.folders.remove(path)))
+        self.going([path] if path not in self.went else [])
+        if path in self.went:
+            self.folders.remove(path)
+            self.add(self.folders.make_again, path, self.went[path][0])
+            return
+        name = self._name(tag)
+        self.folders.rename(path, name)
+        self._kept(name, path)
 
     def keep(self, path: bytes, tag: bytes) -> None:
-        """Have another name, beginning with ``tag``, for the file at ``path``, which is about to be replaced."""
-        name = tag + b"kept-%d" % len(self.steps)
+        """Have another name, beginning with ``tag``, for the file at ``path``, which is about to be replaced.
+
+        Raises OSError.
+        """
+        name = self._name(tag)
+        if self.folders.look(path) is None:  # it was in the way, and went already
+            self.made(path)
+            return
         try:
             self.folders.link(name, path)
-        except OSError:  # a file system without links, or a file of somebody else: there is no way back
-            return
-        self.steps.append((path, name, None))
+        except OSError:  # a file system without links, or a file of somebody else
+            self.remove(path, tag)
+        else:
+            self._kept(name, path)
 
     def back(self) -> None:
         """Put everything back as far as that goes."""
-        for path, name, folder in reversed(self.steps):
-            try:
-                if name:
-                    self.folders.rename(name, path)
-                    if self.folders.look(name) is not None:  # two names of one file: rename(2) does nothing then
-                        self.folders.drop(name)
-                elif folder is None:
-                    self.folders.remove(path)
-                else:
-                    self.folders.make_again(path, folder)
-            except OSError:
-                pass  # the others all the same
+        for step, arguments in reversed(self.steps):
+            _try(step, *arguments)
+        for path in sorted(self.went, reverse=True):  # when all is in them again
+            _try(self.folders.restore, path, *self.went[path])
         self.steps.clear()
 
     def forget(self) -> None:
         """Everything is done: what was kept is not needed."""
-        for _, name, _ in self.steps:
-            try:
-                if name:
-                    self.folders.drop(name)
-            except OSError:
-                pass  # in a folder that lets nothing be removed any more
+        for name in self.kept:
+            _try(self.folders.drop, name)  # perhaps in a folder that lets nothing be removed any more
         self.steps.clear()
+
+    def _name(self, tag: bytes) -> bytes:
+        return tag + b"kept-%d" % len(self.kept)
+
+    def _kept(self, name: bytes, path: bytes) -> None:
+        self.kept.append(name)
+        self.add(self._return, name, path)
+
+    def _return(self, name: bytes, path: bytes) -> None:
+        self.folders.rename(name, path)
+        if self.folders.look(name) is not None:  # two names of one file: rename(2) does nothing then
+            self.folders.drop(name)
+
+
+def _try(step: Callable[..., object], *arguments: object) -> None:
+    """One step of several that do not need each other."""
+    try:
+        step(*arguments)
+    except OSError:
+        pass  # the others all the same

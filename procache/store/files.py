@@ -38,6 +38,14 @@ def temporary(layout: Layout) -> bytes:
     return layout.tmp + b"/w-%s-%d-%s" % (host(), os.getpid(), os.urandom(8).hex().encode())
 
 
+def unnamed(layout: Layout) -> int:
+    """A new file in tmp that has no name any more, open for reading and writing. Raises OSError."""
+    path = temporary(layout)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    os.unlink(path)
+    return fd
+
+
 def abandoned(name: bytes, mtime: float, now: float) -> bool:
     """True when nobody will rename or read what has this name in tmp. Times in seconds since 1970.
 

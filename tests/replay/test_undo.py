@@ -11,14 +11,20 @@ from typing import Any
 
 import pytest
 
-from procache import copying
+from procache import copying, digests
 from procache.model import effects as fx
+from procache.model.aspects import DIGEST
 from procache.model.effects import Effect
 from procache.replay.apply import Replay
+from procache.replay.folders import Folders
+from procache.replay.pouring import SMALL, Pours
+from procache.replay.undo import Undo
 
 from .place import Place
 
-CALLS = ("rename", "mkdir", "symlink", "link", "mkfifo", "chmod", "utime", "rmdir")
+NAMES = ("rename", "mkdir", "symlink", "link", "mkfifo", "chmod", "utime", "rmdir", "setxattr")
+CONTENTS = ("posix_fallocate", "copy_file_range", "pwrite", "ftruncate", "memfd_create", "open")
+BIG = 3 * SMALL
 
 
 def scene(place: Place) -> list[Effect]:
@@ -27,7 +33,9 @@ def scene(place: Place) -> list[Effect]:
     (place.top / "gone").write_text("going")
     (place.top / "folder-to-go").mkdir(mode=0o711)
     (place.top / "folder-to-go" / "file").write_text("within")
+    give_attribute(place.top / "folder-to-go")
     (place.top / "twin").write_text("no twin yet")
+    place.age()
     return [
         place.file("new", b"new"),
         place.file("replaced", b"after"),
@@ -42,17 +50,62 @@ def scene(place: Place) -> list[Effect]:
 
 
 def in_the_way(place: Place) -> list[Effect]:
-    """The same, with a file where a folder is to be."""
+    """The same, with a file where a folder is to be, and a folder where a file is to be."""
     (place.top / "made").write_text("a file")
-    return scene(place)
+    (place.top / "file-to-be").mkdir()
+    return [*scene(place), place.file("file-to-be")]
+
+
+def in_place(place: Place) -> list[Effect]:
+    """Files that keep their inode: longer, shorter, with holes before and after, and only attributes that change."""
+    (place.top / "log").write_text("line\n")
+    (place.top / "long").write_bytes(b"o" * BIG)
+    (place.top / "short").write_text("short")
+    with (place.top / "holes").open("wb") as file:
+        file.truncate(BIG)
+        file.seek(2 * SMALL)
+        file.write(b"data")
+    for name in ("attributes", "with-attributes"):
+        (place.top / name).write_bytes(b"new")
+        (place.top / name).chmod(0o600)
+    give_attribute(place.top / "with-attributes")
+    place.age()
+    return [
+        place.file("log", b"line\nmore\n", 0o600, written=1, in_place=True),
+        place.file("long", b"n" * SMALL, written=2, in_place=True),
+        place.file("short", b"x" * BIG, written=3, in_place=True, mtime=5),
+        place.file("holes", b"d" * SMALL + bytes(BIG), written=4, in_place=True),
+        place.file("attributes", b"new", 0o640, mtime=7),
+        place.file("with-attributes", b"new", 0o640, xattrs=()),
+    ]
+
+
+def give_attribute(path: Path) -> None:
+    """An extended attribute, where there can be one."""
+    try:
+        os.setxattr(path, "user.mine", b"1")
+    except OSError:
+        pass
+
+
+def attributes(place: Place) -> dict[str, tuple[object, ...]]:
+    """Mode, time and extended attributes of all; a folder in which names change for a while has another time."""
+    found: dict[str, tuple[object, ...]] = {}
+    for path in sorted(place.top.rglob("*")):
+        st = path.lstat()
+        xattrs = {
+            name: os.getxattr(path, name, follow_symlinks=False) for name in os.listxattr(path, follow_symlinks=False)
+        }
+        found[path.name] = st.st_mode, st.st_mtime_ns, xattrs
+    return found
 
 
 class Failing:
-    """Counts the calls that change names, and fails one of them."""
+    """Counts the calls of some names, and fails one of them."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, at: int, calls: tuple[str, ...]) -> None:
         self.at, self.count = at, 0
-        for name in CALLS:
+        for name in calls:
             monkeypatch.setattr(os, name, self.instead(getattr(os, name)))
 
     def instead(self, call: Callable[..., Any]) -> Callable[..., Any]:
@@ -77,16 +130,16 @@ def test_whatever_fails_all_is_as_it_was(
         root.mkdir()
         place = Place(root)
         effects = make(place)
-        before = place.picture()
+        before = place.picture(), attributes(place)
         replay = Replay(place.layout, place.world, effects)
         replay.stage()
         with monkeypatch.context() as patch:
-            failing = Failing(patch, at)
+            failing = Failing(patch, at, NAMES)
             try:
                 replay.commit()
             except OSError:
                 failed += 1
-                assert place.picture() == before, f"the change of names number {at} failed"
+                assert (place.picture(), attributes(place)) == before, f"the change of names number {at} failed"
                 continue
         assert not [name for name in os.listdir(place.top) if name.startswith(".procache")]
         assert (place.top / "twin").samefile(place.top / "new")
@@ -114,16 +167,66 @@ def test_what_goes_goes_last(place: Place, monkeypatch: pytest.MonkeyPatch) -> N
     assert os.listdir(place.top) == ["moved"]
 
 
+@pytest.mark.parametrize("calls", [NAMES, CONTENTS])
+def test_whatever_fails_of_what_is_written_in_place_all_is_as_it_was(
+    tmp_path: Path, calls: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = 0
+    for at in itertools.count(1):
+        root = tmp_path / str(at)
+        root.mkdir()
+        place = Place(root)
+        effects = in_place(place)
+        before = place.picture(), attributes(place)
+        replay = Replay(place.layout, place.world, effects)
+        replay.stage()
+        with monkeypatch.context() as patch:
+            failing = Failing(patch, at, calls)
+            try:
+                replay.commit()
+            except OSError:
+                failed += 1
+                assert (place.picture(), attributes(place)) == before, f"call number {at} failed"
+                assert (place.top / "holes").stat().st_blocks * 512 < BIG
+                continue
+        for effect in effects:
+            assert digests.of_bytes(Path(os.fsdecode(effect[fx.PATH])).read_bytes()) == effect[fx.STATE][DIGEST]  # type: ignore[index]
+        if failing.count < at:
+            break
+    assert failed > 3
+
+
+def poured(old: Path, new: Path) -> None:
+    """Give the one file the content of the other."""
+    with new.open("rb") as source, old.open("r+b") as target:
+        copying.fill(source.fileno(), target.fileno())
+        copying.cut(source.fileno(), target.fileno())
+
+
 @pytest.mark.parametrize(("old", "new"), [(b"log\n", b"log\nmore\n"), (b"longer before", b"short"), (b"", b"x" * 5000)])
 def test_pouring_gives_the_content(tmp_path: Path, old: bytes, new: bytes) -> None:
     (tmp_path / "old").write_bytes(old)
     (tmp_path / "new").write_bytes(new)
-    with open(tmp_path / "new", "rb") as source, open(tmp_path / "old", "r+b") as target:
-        copying.pour(source.fileno(), target.fileno())
+    poured(tmp_path / "old", tmp_path / "new")
     assert (tmp_path / "old").read_bytes() == new
 
 
-def test_pouring_without_room_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("can_punch", [True, False])
+def test_pouring_what_has_holes(tmp_path: Path, can_punch: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "old").write_bytes(b"o" * (1 << 20))
+    with (tmp_path / "new").open("wb") as file:
+        for at in (65_536, 500_000):
+            file.seek(at)
+            file.write(b"data")
+        file.truncate(700_000)
+    if not can_punch:
+        monkeypatch.setattr(copying, "PUNCH_HOLE", 1 << 20)  # no mode of fallocate(2)
+    poured(tmp_path / "old", tmp_path / "new")
+    assert (tmp_path / "old").read_bytes() == (tmp_path / "new").read_bytes()
+    assert ((tmp_path / "old").stat().st_blocks * 512 < 200_000) == can_punch
+
+
+def test_without_room_a_file_has_its_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "old").write_bytes(b"line\n")
     (tmp_path / "new").write_bytes(b"line\nanother\n")
 
@@ -133,8 +236,51 @@ def test_pouring_without_room_changes_nothing(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr(os, "posix_fallocate", full)
     with open(tmp_path / "new", "rb") as source, open(tmp_path / "old", "r+b") as target, pytest.raises(OSError):
-        copying.pour(source.fileno(), target.fileno())
+        copying.make_room(source.fileno(), target.fileno())
     assert (tmp_path / "old").read_bytes() == b"line\n"
+
+
+@pytest.mark.parametrize("fails", ["link", "O_TMPFILE"])
+def test_a_file_system_that_cannot_do_everything(place: Place, fails: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No hard links, or no files without names: there is a way back all the same."""
+    effects = [*in_place(place), *scene(place)[:2]]
+    before = place.picture(), attributes(place)
+    replay = Replay(place.layout, place.world, effects)
+    replay.stage()
+    opened = os.open
+
+    def fail(*args: Any, **named: Any) -> int:
+        if fails == "link" or args[1] & os.O_TMPFILE == os.O_TMPFILE:
+            raise OSError(errno.EOPNOTSUPP, "made to fail")
+        return opened(*args, **named)
+
+    def full(*args: Any) -> None:
+        raise OSError(errno.EIO, "in the end")
+
+    monkeypatch.setattr(os, "link" if fails == "link" else "open", fail)
+    monkeypatch.setattr(Folders, "touch_up", full)
+    with pytest.raises(OSError, match="in the end"):
+        replay.commit()
+    assert (place.picture(), attributes(place)) == before
+    assert os.listdir(place.layout.tmp) == []
+
+
+def test_who_is_another_file_by_now_is_not_written(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is replaced after what it held was kept."""
+    (place.top / "log").write_text("line\n")
+    (place.top / "other").write_text("other")
+    replay = Replay(place.layout, place.world, [place.file("log", b"line\nmore\n", in_place=True)])
+    replay.stage()
+    prepare = Pours.prepare
+
+    def replaced(pours: Pours, undo: Undo) -> None:
+        prepare(pours, undo)
+        os.rename(place.top / "other", place.top / "log")
+
+    monkeypatch.setattr(Pours, "prepare", replaced)
+    with pytest.raises(OSError):
+        replay.commit()
+    assert (place.top / "log").read_text() == "other"
 
 
 def test_without_room_for_all_that_is_written_in_place_nothing_is_written(

@@ -82,5 +82,6 @@ def test_pouring_leaves_nothing_of_a_longer_file(disk: Path) -> None:
     (disk / "new").write_bytes(b"n" * 8192)
     (disk / "old").write_bytes(b"o" * 20_000)
     with (disk / "new").open("rb") as source, (disk / "old").open("r+b") as target:
-        copying.pour(source.fileno(), target.fileno())
+        copying.fill(source.fileno(), target.fileno())
+        copying.cut(source.fileno(), target.fileno())
     assert (disk / "old").read_bytes() == b"n" * 8192
