@@ -336,3 +336,9 @@ def test_what_is_written_in_place_keeps_its_inode(place: Place) -> None:
     place.replay(place.file("log", b"line\nmore\n", in_place=True), place.file("new"))
     assert (place.top / "other").read_text() == "line\nmore\n"
     assert not [name for name in os.listdir(place.top) if name.startswith(".procache")]
+
+
+def test_an_empty_folder_gives_way_to_a_hard_link(place: Place) -> None:
+    (place.top / "twin").mkdir()
+    place.replay(place.file("file"), place.effect("twin", fx.HARD, place.path("file")))
+    assert sorted(os.listdir(place.top)) == ["file", "twin"]
