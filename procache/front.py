@@ -186,12 +186,14 @@ class Front:
             except OSError as error:
                 raise ReplayFailed(f"descriptor {fd} is closed") from error
         replay.claim = lambda: self._claim(record)
-        replay.stage()
         try:
+            replay.stage()
             replay.commit()
         except SCARCE as error:
             raise ReplayFailed(str(error)) from error
         finally:
+            if self.layout.staging is not None:
+                self.layout.staging.end()
             if self.claims is not None:
                 self.claims.end()
         try:

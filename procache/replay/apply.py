@@ -60,7 +60,6 @@ class Replay:
         "removed",
         "touched_up",
         "linked",
-        "tag",
         "undo",
         "written",
         "using",
@@ -83,7 +82,6 @@ class Replay:
         self.removed: list[Effect] = []
         self.touched_up: list[Effect] = []
         self.linked: list[Effect] = []
-        self.tag = b""
         #: the way back from a commit of several steps
         self.undo: Undo | None = None
         self.written = 0
@@ -207,12 +205,13 @@ class Replay:
         folder = path.rpartition(b"/")[0]
         while not self._is_there(folder):
             folder = folder.rpartition(b"/")[0]
-        return folder + b"/" + self._tag() + b"%d" % len(self.staged)
+        return self._name_in(folder)
 
-    def _tag(self) -> bytes:
-        if not self.tag:
-            self.tag = b".procache-%d-%s-" % (os.getpid(), os.urandom(4).hex().encode())
-        return self.tag
+    def _name_in(self, folder: bytes) -> bytes:
+        """A new name in a folder that is there."""
+        from procache.store import staging  # most hits restore nothing
+
+        return staging.of(self.layout).temporary(folder)
 
     def _checked_blob(self, state: State) -> int:
         """A descriptor of a blob that holds what its name says."""
@@ -321,7 +320,7 @@ class Replay:
         if self.undo is None:
             self.folders.remove(path)
         else:
-            self.undo.remove(path, folder + b"/" + self._tag())
+            self.undo.remove(path, self._name_in(folder))
 
     def _made(self, path: bytes) -> None:
         """Note that a name was made where none was."""
@@ -337,7 +336,7 @@ class Replay:
             staged = self.staged[-1]  # what was written first comes first
             path = staged.effect[fx.PATH]
             if self.undo is not None and not staged.fresh:
-                self.undo.keep(path, path.rpartition(b"/")[0] + b"/" + self._tag())
+                self.undo.keep(path, self._name_in(path.rpartition(b"/")[0]))
             self.folders.rename(staged.temporary, path)
             if staged.fresh:
                 self._made(path)

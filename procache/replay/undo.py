@@ -1,12 +1,15 @@
 """Going back from a commit that failed half way, so that the program finds everything as it was.
 
 What a step takes away keeps another name until all steps are done. A process that is killed in between leaves those
-names behind (``.procache-…``), and nothing is lost.
+names behind, and nothing is lost: those of files that were replaced are temporaries as others are, and what was moved
+out of the way is known by its name and left for a while (``store/litter``).
 """
 
 from __future__ import annotations
 
 import stat
+
+from procache.store.staging import ASIDE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,8 +53,8 @@ class Undo:
             if st is not None and stat.S_ISDIR(st.st_mode):
                 self.went[path] = self.folders.attributes(path)
 
-    def remove(self, path: bytes, tag: bytes) -> None:
-        """Remove what is at ``path``, kept under a name that begins with ``tag``. A folder must be empty.
+    def remove(self, path: bytes, name: bytes) -> None:
+        """Remove what is at ``path``, kept under another name that begins with ``name``. A folder must be empty.
 
         Raises OSError.
         """
@@ -60,23 +63,22 @@ class Undo:
             self.folders.remove(path)
             self.add(self.folders.make_again, path, self.went[path][0])
             return
-        name = self._name(tag)
+        name += ASIDE
         self.folders.rename(path, name)
         self._kept(name, path)
 
-    def keep(self, path: bytes, tag: bytes) -> None:
-        """Have another name, beginning with ``tag``, for the file at ``path``, which is about to be replaced.
+    def keep(self, path: bytes, name: bytes) -> None:
+        """Have another name for the file at ``path``, which is about to be replaced.
 
         Raises OSError.
         """
-        name = self._name(tag)
         if self.folders.look(path) is None:  # it was in the way, and went already
             self.made(path)
             return
         try:
             self.folders.link(name, path)
         except OSError:  # a file system without links, or a file of somebody else
-            self.remove(path, tag)
+            self.remove(path, name)
         else:
             self._kept(name, path)
 
@@ -93,9 +95,6 @@ class Undo:
         for name in self.kept:
             _try(self.folders.drop, name)  # perhaps in a folder that lets nothing be removed any more
         self.steps.clear()
-
-    def _name(self, tag: bytes) -> bytes:
-        return tag + b"kept-%d" % len(self.kept)
 
     def _kept(self, name: bytes, path: bytes) -> None:
         self.kept.append(name)

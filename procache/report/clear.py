@@ -11,6 +11,7 @@ import os
 import shutil
 import stat
 import sys
+import time
 from typing import NamedTuple
 
 from procache.errors import StoreError, UsageError
@@ -18,6 +19,7 @@ from procache.report import store, text, totals
 from procache.report.options import Options
 from procache.report.output import Output
 from procache.report.runs import NothingThere
+from procache.store import gc
 from procache.store.layout import CLEARED, VERSION, Layout, locate
 
 #: Parts of the store that a folder must have to be taken for one.
@@ -117,6 +119,7 @@ def confirm(layout: Layout, held: Held) -> bool:
 
 def empty(layout: Layout) -> None:
     """Put an empty tree in the place of the store's and delete the old one. Raises StoreError."""
+    gc.sweep(layout, gc.Figures(), time.time(), dry=False)  # while there are notes of what is left in other folders
     aside = layout.top + b"/" + CLEARED + b"%d" % os.getpid()
     try:
         os.rename(layout.root, aside)

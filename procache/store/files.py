@@ -7,9 +7,6 @@ process, so that what a dead process left is known from what a living one is abo
 from __future__ import annotations
 
 import os
-from functools import cache
-
-from procache.store import processes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,15 +19,19 @@ ASIDE = b"damaged-"
 #: What is not known to be of a dead process of this host is taken for left behind after this long (s).
 LONG_AGO = 86400.0
 
+_host = b""
 
-@cache
+
 def host() -> bytes:
     """Eight letters for where a process id means something: one boot of one host, and a pid namespace (proc(5))."""
-    from procache import digests
+    global _host
+    if not _host:
+        from procache import digests
 
-    with open("/proc/sys/kernel/random/boot_id", "rb") as file:
-        boot = file.read()
-    return digests.XXH3.whole(boot + os.fsencode(os.readlink("/proc/self/ns/pid")))[:4].hex().encode()
+        with open("/proc/sys/kernel/random/boot_id", "rb") as file:
+            boot = file.read()
+        _host = digests.XXH3.whole(boot + os.fsencode(os.readlink("/proc/self/ns/pid")))[:4].hex().encode()
+    return _host
 
 
 def temporary(layout: Layout) -> bytes:
@@ -52,6 +53,8 @@ def abandoned(name: bytes, mtime: float, now: float) -> bool:
     A process that has the id now and began later is another one; since the clock may have been set, that is believed
     after a day only. What another host left is given a day as well.
     """
+    from procache.store import processes  # only where the store is tidied
+
     kind, _, rest = name.partition(b"-")
     place, _, rest = rest.partition(b"-")
     number = rest.partition(b"-")[0]

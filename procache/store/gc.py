@@ -14,7 +14,7 @@ import os
 import shutil
 import time
 
-from procache.store import CAREFUL, claims, files, locks, pins, scan, tally
+from procache.store import CAREFUL, claims, files, litter, locks, pins, scan, tally
 from procache.store.choice import Choice, Limits, Sum
 from procache.store.layout import CLEARED
 from procache.store.scan import BLOB, JOURNAL, RECORD
@@ -191,7 +191,7 @@ def delete_memos(layout: Layout, now: float) -> None:
 
 
 def sweep(layout: Layout, figures: Figures, now: float, dry: bool) -> None:
-    """Remove the temporaries of dead processes, and what was set aside long ago."""
+    """Remove the temporaries of dead processes, here and where they staged, and what was set aside long ago."""
     if not dry:
         claims.tidy(layout)
     for entry in scan.listed(layout.tmp):
@@ -201,5 +201,6 @@ def sweep(layout: Layout, figures: Figures, now: float, dry: bool) -> None:
             continue
         set_aside = entry.name.startswith(files.ASIDE)
         old = now - st.st_mtime > DAMAGED_AGE if set_aside else files.abandoned(entry.name, st.st_mtime, now)
-        if old and (dry or unlink(entry.path)):
-            figures.removed[DAMAGED if set_aside else TEMPORARY].add(scan.size_of(st))
+        removed = figures.removed[DAMAGED if set_aside else TEMPORARY]
+        if old and litter.clear_up(entry.path, now, removed, dry) and (dry or unlink(entry.path)):
+            removed.add(scan.size_of(st))

@@ -3,7 +3,7 @@
 ROOT/v2/records/ab/xabcdef…  all records of one command key
         blobs/               content of files and of large outputs (``blobs``)
         runs/RUNID.journal   what one run did
-        tmp/                 files being written; nothing here is ever read back
+        tmp/                 files being written, and notes of where else there are some
         configs/             what configuration files say, by the digest of their bytes
         memo/                digests of files by identity, for each host
         claims/              what each run that goes on is about to change
@@ -21,6 +21,10 @@ import stat
 
 from procache.digests import hexadecimal
 from procache.errors import StoreError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from procache.store.staging import Staging
 
 #: The format of everything in the folder; another format lives beside it in a folder of its own.
 VERSION = b"v2"
@@ -51,6 +55,7 @@ class Layout:
         "fsync",
         "compression",
         "shared",
+        "staging",
     )
 
     def __init__(self, top: bytes) -> None:
@@ -70,6 +75,8 @@ class Layout:
         self.pins = self.root + b"/pins"
         #: whether members of a group write to it; known when it was checked
         self.shared = False
+        #: the temporaries of this process in other folders, while there may be any
+        self.staging: Staging | None = None
 
     def record(self, key: bytes) -> bytes:
         """Path of the record file of a command key."""

@@ -122,6 +122,8 @@ def close_books(front: Front, options: RunOptions, endings: Endings, status: int
     endings.capture.claims.end()
     books.close(status)
     memofile.append(front.layout, front.world.memo)
+    if front.layout.staging is not None:
+        front.layout.staging.end()
     complaint = books.writer.finish()
     if complaint and not options.quiet and not faults.said():
         faults.say(complaint)

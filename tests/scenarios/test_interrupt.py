@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 
 import pytest
 
@@ -12,6 +13,14 @@ from .lab import PREFIX, Lab, same, wait_for, words
 from .results import How
 from .survivors import gone
 
+#: procache that is killed when it has staged what it is about to put in place.
+DYING = """\
+import os, sys
+from procache.cli import main
+from procache.replay.apply import Replay
+Replay.commit = lambda self: os.kill(os.getpid(), 9)
+sys.exit(main(sys.argv[1:]))
+"""
 DRIVER = "job 1; job 2; hang {marker}; echo $?; job 3"
 
 
@@ -77,6 +86,22 @@ def test_what_a_killed_run_left_in_the_store_is_not_trusted(lab: Lab, marker: st
         path.write_bytes(b"damaged")
     (temporary / "leftover").write_bytes(b"a stranger")
     _the_finished_jobs_are_hits(lab, marker)
+
+
+@pytest.mark.parametrize("script", ["job 1; job 2", "job 1; job 2 # of which the two are known"])
+def test_what_a_killed_replay_left_goes_with_the_next_gc(lab: Lab, script: str) -> None:
+    lab.run("job 1; job 2")
+    lab.remove("out")
+    lab.path("out").mkdir()
+    status = lab.start([sys.executable, "-c", DYING, "run", "--", *words(script)], How()).wait(timeout=20)
+    assert status == -signal.SIGKILL
+    left = os.listdir(lab.path("out"))
+    assert left
+    assert all(name.startswith(".procache-") for name in left)
+    subprocess.run([*PREFIX, "gc"], env=lab.env, check=True, stdout=subprocess.DEVNULL)
+    assert os.listdir(lab.path("out")) == []
+    assert list((lab.cache / "v2" / "tmp").iterdir()) == []
+    lab.both(script)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

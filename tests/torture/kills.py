@@ -13,28 +13,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from procache.store.staging import PREFIX
+
 from . import check
 from .bench import Bench
-from .faults import SCENES, Expected, begin, count, located, prepare, shortened
+from .faults import SCENES, Expected, Trial, begin, count, located, prepare, shortened
 from .place import PROCACHE, Place, differences, ended
 from .trap import Trap
 
 #: Moments at random in the first part of a run; in some the run has ended before.
-MOMENTS = 330
+MOMENTS = 400
 VERSIONS = 3
-LITTER = b".procache-"
-
-
-class AtCall(NamedTuple):
-    """A kill at a call of a scene."""
-
-    scene: str
-    known: int | None
-    version: int
-    trap: Trap
-
-    def __str__(self) -> str:
-        return f"{self.scene}: {self.trap}"
 
 
 class AtMoment(NamedTuple):
@@ -52,15 +41,15 @@ class AtMoment(NamedTuple):
 def torture(bench: Bench, whole: bool) -> None:
     """See the module."""
     expected = Expected(bench.place("native"))
-    trials: list[AtCall | AtMoment] = [*at_calls(bench, whole)]
+    trials: list[Trial | AtMoment] = [*at_calls(bench, whole)]
     trials += [
         AtMoment(number, bench.random.random() * 0.9, bool(number % 2), number % VERSIONS)
         for number in range(MOMENTS if whole else 6)
     ]
     bench.random.shuffle(trials)
 
-    def trial(place: Place, one: AtCall | AtMoment) -> None:
-        if isinstance(one, AtCall):
+    def trial(place: Place, one: Trial | AtMoment) -> None:
+        if isinstance(one, Trial):
             at_call(bench, place, expected, one)
         else:
             at_moment(bench, place, expected, one)
@@ -68,7 +57,7 @@ def torture(bench: Bench, whole: bool) -> None:
     bench.each(trials, trial, measure)
 
 
-def at_calls(bench: Bench, whole: bool) -> Iterator[AtCall]:
+def at_calls(bench: Bench, whole: bool) -> Iterator[Trial]:
     """Each call that a scene makes in the store (and where outputs are replayed, in the work folder too)."""
     for scene in SCENES:
         place = bench.place(f"count-{scene[0]}")
@@ -79,10 +68,10 @@ def at_calls(bench: Bench, whole: bool) -> Iterator[AtCall]:
         every = 1 if scene[0] in ("cold", "warm") else 3  # most of the calls of a mixed run are those of the others
         for point in range(1, calls + 1, every) if whole else bench.random.sample(range(1, calls + 1), 3):
             how = "kill" if (point + bench.seed) % 2 else "killall"
-            yield AtCall(*scene, Trap("all", under, point, point, how))
+            yield Trial(*scene, Trap("all", under, point, point, how))
 
 
-def at_call(bench: Bench, place: Place, expected: Expected, trial: AtCall) -> None:
+def at_call(bench: Bench, place: Place, expected: Expected, trial: Trial) -> None:
     """One kill at a call."""
     begin(place, trial.known, trial.version)
     seen = place.run(located(place, trial.trap))
@@ -128,6 +117,11 @@ def reaped(temporaries: list[str], patience: float = 20.0) -> None:
         time.sleep(0.01)
 
 
+def litter(place: Place) -> list[str]:
+    """Temporaries of replays in the work folder."""
+    return [path.name for path in place.work.rglob("*") if os.fsencode(path.name).startswith(PREFIX)]
+
+
 def aftermath(bench: Bench, place: Place, expected: Expected, version: int) -> list[str]:
     """What is wrong after a kill; counts what it left behind."""
     wrong = [] if ended(place.last) else ["something is still alive"]
@@ -137,16 +131,13 @@ def aftermath(bench: Bench, place: Place, expected: Expected, version: int) -> l
     if store.variants:
         verified = place.verb("verify")
         wrong += [f"verify: {verified.out + verified.err!r}"] * bool(verified.status)
-    if store.temporaries:
+    bench.count("temporaries of a replay left in the work folder", len(litter(place)))
+    if store.temporaries or litter(place):
         reaped(store.temporaries)
         place.verb("gc")
-        left = check.look(place.store).temporaries
-        bench.count("of these, still there after the next gc", len(left))
+        left = [*check.look(place.store).temporaries, *litter(place)]
+        bench.count("of both, still there after the next gc", len(left))
         wrong += [f"{left} outlived gc"] * bool(left)
-    litter = [path for path in place.work.rglob("*") if os.fsencode(path.name).startswith(LITTER)]
-    bench.count("temporaries of a replay left in the work folder", len(litter))
-    for path in litter:
-        path.unlink()
     wrong += [f"next, as it was left: {line}" for line in differences(expected.seen[version], place.run())]
     place.fresh(version)
     wrong += [f"next: {line}" for line in differences(expected.seen[version], place.run())]
