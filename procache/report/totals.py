@@ -11,6 +11,7 @@ from procache.model.redaction import shown
 from procache.report import jsonable
 from procache.report.journal import Run
 from procache.report.tree import HIT
+from procache.store import scan
 
 #: How many commands are named as those that saved the most.
 BEST = 5
@@ -61,11 +62,11 @@ def files(folder: bytes) -> Iterator[bytes]:
 
 
 def measure(folder: bytes) -> Folder:
-    """Count ``files`` and their bytes; what vanishes meanwhile is not counted."""
+    """Count ``files`` and what they take of the disk; what vanishes meanwhile is not counted."""
     number = size = 0
     for name in files(folder):
         try:
-            size += os.lstat(name).st_size
+            size += scan.size_of(os.lstat(name))
         except OSError:
             continue
         number += 1

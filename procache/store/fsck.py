@@ -14,7 +14,8 @@ from typing import NamedTuple
 from procache import digests
 from procache.model.command import told
 from procache.model.record import Damaged, Record
-from procache.store import CAREFUL, blobs, files, hosts, locks, pins, records, scan, tally, writer
+from procache.store import CAREFUL, blobs, files, hosts, litter, locks, pins, records, scan, tally, writer
+from procache.store.choice import Sum
 from procache.store.gc import unlink
 from procache.store.named import blobs_of
 from procache.store.records import RecordFile
@@ -198,13 +199,16 @@ class Checker:
             if entry.name.startswith(files.ASIDE):
                 yield Finding("aside", entry.path)
             elif files.abandoned(entry.name, mtime, now):
-                yield Finding("temporary", entry.path, "", self.repair and unlink(entry.path))
+                yield Finding("temporary", entry.path, "", self.repair and self._tidied(entry.path, now))
         lost = tally.read(self.layout).lost
         if lost:
             yield Finding(
                 "usage", self.layout.usage, f"{lost} bytes that are no entry", self.repair and self._put_right()
             )
         yield from self._pins()
+
+    def _tidied(self, path: bytes, now: float) -> bool:
+        return litter.clear_up(path, now, Sum(), dry=False) and unlink(path)
 
     def _put_right(self) -> bool:
         tally.compact(self.layout)

@@ -15,6 +15,7 @@ from procache.replay.apply import Replay
 from procache.report import clear
 from procache.store import files, gc, hosts, staging
 from procache.store.choice import Limits
+from procache.store.fsck import Checker
 from procache.store.litter import OF_OTHERS
 from procache.store.staging import ASIDE, NOTE, PREFIX
 
@@ -98,6 +99,13 @@ def test_what_a_killed_replay_staged_goes_with_the_next_gc(place: Place) -> None
 def test_clear_looks_there_too(place: Place) -> None:
     killed_when_staged(place, place.file("a"))
     clear.empty(place.layout)
+    assert found(place) == []
+
+
+def test_a_repair_looks_there_too(place: Place) -> None:
+    killed_when_staged(place, place.file("a"))
+    told = list(Checker(place.layout, True, lambda kind, size: None).rest(time.time()))
+    assert [(one.kind, one.repaired) for one in told] == [("temporary", True)]
     assert found(place) == []
 
 
