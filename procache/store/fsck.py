@@ -8,13 +8,12 @@ that nobody has evicted are lost.
 from __future__ import annotations
 
 import os
-import sys
 from typing import NamedTuple
 
 from procache import digests
 from procache.model.command import told
 from procache.model.record import Damaged, Record
-from procache.store import CAREFUL, blobs, files, hosts, litter, locks, pins, records, scan, tally, writer
+from procache.store import CAREFUL, blobs, files, litter, locks, merging, pins, records, scan, tally
 from procache.store.choice import Sum
 from procache.store.gc import unlink
 from procache.store.named import blobs_of
@@ -142,13 +141,16 @@ class Checker:
         return "", ""
 
     def rebuild(self, path: bytes, key: bytes, file: RecordFile, good: list[int]) -> bool:
-        """Set a record file aside and store its good records anew, the oldest first."""
-        kept = [(file.record(place), file.packed(place), _host(file, place)) for place in reversed(good)]
-        if not self.aside(path, file.st):
-            return False
-        for record, packed, host in kept:
-            if record is not None and packed is not None:
-                writer.add_record(self.layout, key, record, packed, sys.maxsize, host)  # a run may have stored others
+        """Set a record file aside and write one with its good records. False where another is in its place.
+
+        Raises OSError.
+        """
+        content = merging.parted(file, key, good)
+        with locks.Folder(os.path.dirname(path)):
+            if not files.is_at(path, file.st) or not self._moved(path, file.st):
+                return False
+            if good:
+                files.write(self.layout, path, content)
         return True
 
     def aside(self, path: bytes, st: os.stat_result) -> bool:
@@ -241,9 +243,3 @@ def mend(layout: Layout, key: bytes) -> None:
                 Checker(layout, True, lambda kind, size: None).rebuild(path, key, file, whole)
             except OSError:
                 pass  # a store that cannot be written to: what is damaged is a miss
-
-
-def _host(file: RecordFile, place: int) -> bytes:
-    """Which host wrote a record."""
-    found: bytes = file.hosts[place * hosts.LENGTH : (place + 1) * hosts.LENGTH]
-    return found

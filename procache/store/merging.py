@@ -105,6 +105,14 @@ def merged(old: RecordFile | None, key: bytes, record: Record, packed: bytes, mo
     return new.packed()
 
 
+def parted(old: RecordFile, key: bytes, places: Sequence[int]) -> bytes:
+    """The content of a record file with the records at some places of an old one, in order. Raises OSError."""
+    new = Contents(key[:1])
+    new.traits, new.columns = list(old.traits), [[] for _ in old.traits]
+    new.copy(old, [(place, place + 1) for place in places])
+    return new.packed()
+
+
 def kept(old: RecordFile, identity: bytes, most: int) -> Ranges:
     """The places of the records that stay when one with this identity comes."""
     gone = sorted(place for other in (identity, MARK) if (place := place_of(old, other)) >= 0)

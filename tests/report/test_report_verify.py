@@ -142,16 +142,25 @@ def test_what_needs_a_package_that_is_not_there_is_no_problem(
 def test_a_repair_drops_nothing_that_a_run_stores_meanwhile(
     layout: Layout, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    aside = Checker.aside
+    """What a process stores between setting aside and writing anew waits for the latter."""
+    moved = Checker._moved
+    children: list[int] = []
 
     def stored_then(self: Checker, path: bytes, st: os.stat_result) -> bool:
-        done = aside(self, path, st)
-        put(layout, key_of(1), record(b"z", mark="newest"), b"z")
+        done = moved(self, path, st)
+        children.append(os.fork())
+        if not children[-1]:
+            put(layout, key_of(1), record(b"z", mark="newest"), b"z")
+            os._exit(0)
+        end, seen = time.monotonic() + 0.3, os.WEXITED | os.WNOHANG | os.WNOWAIT
+        while time.monotonic() < end and os.waitid(os.P_PID, children[-1], seen) is None:
+            time.sleep(0.01)
         return done
 
     flip(layout.record(key_of(1)))
-    monkeypatch.setattr(Checker, "aside", stored_then)
+    monkeypatch.setattr(Checker, "_moved", stored_then)
     assert ask("verify", "--repair").status == 0
+    assert [os.waitpid(child, 0)[1] for child in children] == [0]
     assert records.count(layout, key_of(1)) == 2
 
 

@@ -21,7 +21,7 @@ from procache.model.aspects import CONTENT, LISTING, META, OWNER, STDIN, TARGET,
 from procache.model.match import match
 from procache.model.policy import Policy
 from procache.model.record import Record
-from procache.store import hosts, merging, records
+from procache.store import files, fsck, hosts, merging, records
 from procache.store.layout import Layout
 from procache.store.records import RecordFile
 from procache.store.writer import add_record
@@ -385,3 +385,41 @@ def test_without_an_id_it_is_the_kernel(tmp_path: Path, monkeypatch: pytest.Monk
     assert hosts.told() == before != hosts.NOBODY
     (tmp_path / "boot").unlink()
     assert hosts.told() == hosts.NOBODY
+
+
+# -- repairs ------------------------------------------------------------------------------------------
+
+
+def test_a_repair_keeps_what_is_whole_as_it_was_in_one_write(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(40):
+        add(layout, make_record(content(number), status=number), host=b"host %03d" % number)
+    path = Path(os.fsdecode(layout.record(KEY)))
+    with opened(layout) as before:
+        spoilt = bytearray(path.read_bytes())
+        for place in (0, 17, 39):
+            spoilt[before.places[place] + 5] ^= 1
+        assert before.traits
+        whole = [before.packed(place) for place in range(40) if place not in (0, 17, 39)]
+        marks = [[column[place] for place in range(40) if place not in (0, 17, 39)] for column in before.columns]
+    path.write_bytes(spoilt)
+    written: list[bytes] = []
+    write = files.write
+    monkeypatch.setattr(
+        files, "write", lambda layout, path, content: (written.append(path), write(layout, path, content))
+    )
+    fsck.mend(layout, KEY)
+    assert written == [layout.record(KEY)]
+    with opened(layout) as after:
+        assert (after.count, after.traits, after.damaged) == (37, before.traits, False)
+        assert [after.packed(place) for place in range(37)] == whole
+        assert [list(column) for column in after.columns] == marks
+        assert (after.hosts[:8], after.hosts[-8:]) == (b"host 038", b"host 001")
+
+
+def test_a_repair_leaves_a_file_that_has_come_meanwhile(layout: Layout) -> None:
+    add(layout, make_record(content(1), status=1))
+    path = layout.record(KEY)
+    with opened(layout) as old:
+        add(layout, make_record(content(2), status=2))
+        assert not fsck.Checker(layout, True, lambda kind, size: None).rebuild(path, KEY, old, [0])
+    assert [record.status for record in records.load(layout, KEY)] == [2, 1]
