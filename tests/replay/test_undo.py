@@ -262,6 +262,8 @@ def test_a_file_system_that_cannot_do_everything(place: Place, fails: str, monke
     with pytest.raises(OSError, match="in the end"):
         replay.commit()
     assert (place.picture(), attributes(place)) == before
+    assert place.layout.staging is not None
+    place.layout.staging.end()
     assert os.listdir(place.layout.tmp) == []
 
 
