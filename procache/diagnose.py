@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import os
+from typing import NamedTuple, TypeVar
 
 from procache.config.sources import policy as settings
 from procache.front import Front
@@ -17,16 +19,22 @@ from procache.world.inherited import FIELDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from procache.model.record import Record
+    from procache.store.layout import Layout
+
+#: What a command is asked about by.
+Name = TypeVar("Name")
+#: ``argv`` of a recorded command, and its ``differences`` as reasons.
+Nearest = dict[str, object]
 
 #: So many variants are compared in full, though not all of them may be likely to fit.
 MOST = 16
 
 
-#: Among so many commands, those used last, the nearest is looked for: some seconds.
-MOST_COMMANDS = 20_000
+#: Among so many commands, those used last, the nearest is looked for: some seconds; and for a run that was.
+MOST_COMMANDS, FEWER_COMMANDS = 20_000, 4_000
 
 
 def diagnose(
@@ -50,7 +58,8 @@ def diagnose(
         found = match(record, front.world, front, policy, most=ALL)
         variants.append({"stored": record.stored, "differences": found.differences})
     hit = any(not variant["differences"] for variant in variants)
-    nearest = None if variants else nearest_command(front)
+    now = Asked(front.command.fields(), front.command.env.names())
+    nearest = None if variants else nearest_commands(records.lately_used(layout, MOST_COMMANDS), {"": now}).get("")
     return {"outcome": "hit" if hit else "miss", "variants": variants, "nearest": nearest, "reasons": refused}
 
 
@@ -82,39 +91,64 @@ def always_run(front: Front) -> Reason | None:
     return reason("never-skipped", detail=program) if program in front.policy.never_skipped else None
 
 
-def nearest_command(front: Front) -> dict[str, object] | None:
-    """The recorded command of the same program that differs in the fewest fields, and how."""
-    best: tuple[int, Record, list[Reason]] | None = None
-    for record in records.lately_used(front.layout, MOST_COMMANDS):
-        if not same_program(record, front):
-            continue
-        differences = field_differences(record, front)
-        weight = sum(len(str(item["recorded"])) for item in differences) + 1000 * len(differences)
-        if best is None or weight < best[0]:
-            best = (weight, record, differences)
-    if best is None:
-        return None
-    return {"argv": list(shown(best[1].command[1])), "differences": best[2]}  # type: ignore[arg-type]
+class Asked(NamedTuple):
+    """A command that nothing was recorded for: its fields, and its environment as a record has it."""
+
+    fields: tuple[object, ...]
+    environment: list[tuple[bytes, bytes]]
+
+    @property
+    def program(self) -> bytes:
+        """The name of the executable."""
+        return name_of(self.fields)
 
 
-def same_program(record: Record, front: Front) -> bool:
-    """True when a record is of the program that is asked about."""
-    exe = record.command[0]
-    return isinstance(exe, bytes) and exe.rpartition(b"/")[2] == front.command.program
+def name_of(fields: tuple[object, ...]) -> bytes:
+    """The name of the executable of a command."""
+    return fields[0].rpartition(b"/")[2] if isinstance(fields[0], bytes) else b""
 
 
-def field_differences(record: Record, front: Front) -> list[Reason]:
+def nearest_before(layout: Layout, keys: dict[Name, bytes], before: float) -> dict[Name, Nearest]:
+    """For each command key of a run, where it was recorded then: the command nearest to it that had been ``before``."""
+    asked: dict[Name, Asked] = {}
+    for name, key in keys.items():
+        record = next(records.load(layout, key), None)
+        if record is not None:
+            asked[name] = Asked(record.command, record.environment)
+    if not asked:
+        return {}
+    known = records.lately_used(layout, FEWER_COMMANDS)
+    return nearest_commands((record for record in known if record.stored < before), asked)
+
+
+def nearest_commands(known: Iterable[Record], asked: dict[Name, Asked]) -> dict[Name, Nearest]:
+    """Of the recorded commands of the same program, the one that differs in the fewest fields, and how it does."""
+    best: dict[Name, tuple[int, Record, list[Reason]]] = {}
+    programs = {name: one.program for name, one in asked.items()}
+    for record in known:
+        program = name_of(record.command)
+        for name in [name for name, wanted in programs.items() if wanted == program]:
+            differences = field_differences(record, asked[name])
+            weight = sum(len(str(item.get("recorded", ""))) for item in differences) + 1000 * len(differences)
+            if differences and (name not in best or weight < best[name][0]):
+                best[name] = (weight, record, differences)
+    return {
+        name: {"argv": list(shown(record.command[1])), "differences": differences}  # type: ignore[arg-type]
+        for name, (_, record, differences) in best.items()
+    }
+
+
+def field_differences(record: Record, now: Asked) -> list[Reason]:
     """The fields of the command that are not as recorded; the environment by the names of what changed."""
     found = []
-    now = front.command.fields()
-    for name, old, new in zip(FIELD_NAMES, record.command, now, strict=True):
+    for name, old, new in zip(FIELD_NAMES, record.command, now.fields, strict=True):
         if old == new:
             continue
         if name == "environment":
-            old, new = environment_difference(record.environment, front.command.env.names())
-            if old == new:
-                old, new = (b"another list of ignored variables, or another --strict",), (b"the present one",)
-        elif name == "arguments":
+            told = environment_difference(record.environment, now.environment)
+            found.append(reason("environment-differs", detail=told))
+            continue
+        if name == "arguments":
             old, new = shown(old), shown(new)  # type: ignore[arg-type]
         elif name == "attributes":
             old, new = items_difference(old, new)
@@ -124,12 +158,14 @@ def field_differences(record: Record, front: Front) -> list[Reason]:
     return found
 
 
-def environment_difference(
-    old: list[tuple[bytes, bytes]], new: list[tuple[bytes, bytes]]
-) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
-    """Names (of variables) that were there with another value or only then; and those that are now."""
-    before, after = set(old), set(new)
-    return tuple(sorted(name for name, _ in before - after)), tuple(sorted(name for name, _ in after - before))
+def environment_difference(old: list[tuple[bytes, bytes]], new: list[tuple[bytes, bytes]]) -> str:
+    """The names of variables that are not as they were, in words."""
+    before, after = dict(old), dict(new)
+    other = sorted(name for name in before.keys() & after.keys() if before[name] != after[name])
+    added, gone = sorted(after.keys() - before.keys()), sorted(before.keys() - after.keys())
+    kinds = {"set only now": added, "set only when recorded": gone, "another value": other}
+    told = [f"{os.fsdecode(b', '.join(names))}: {kind}" for kind, names in kinds.items() if names]
+    return "; ".join(told) or "another list of ignored variables, or another --strict"
 
 
 def inherited_difference(old: object, new: object) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:

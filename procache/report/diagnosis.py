@@ -54,14 +54,18 @@ def run(argv: list[bytes], options: Options, output: Output) -> int:
 
 def as_json(argv: Sequence[bytes], found: Diagnosis) -> dict[str, Any]:
     """The answer with every reason and its sentence."""
-    nearest = found.get("nearest")
     return {
         "argv": jsonable.plain(shown(argv)),
         "outcome": found["outcome"],
         "reasons": [jsonable.reason(why) for why in found.get("reasons", ())],
         "variants": [{"stored": item.get("stored"), **_differences(item)} for item in _variants(found)],
-        "nearest": nearest and {"argv": jsonable.plain(nearest["argv"]), **_differences(nearest)},
+        "nearest": nearest_as_json(found.get("nearest")),
     }
+
+
+def nearest_as_json(nearest: Diagnosis | None) -> Diagnosis | None:
+    """The nearest recorded command, with every difference and its sentence."""
+    return nearest and {"argv": jsonable.plain(nearest["argv"]), **_differences(nearest)}
 
 
 def lines(argv: Sequence[bytes], found: Diagnosis, style: Style, everything: bool = False) -> Iterator[str]:
@@ -70,7 +74,7 @@ def lines(argv: Sequence[bytes], found: Diagnosis, style: Style, everything: boo
     yield style.paint(style.cut(text.command(argv)), "head")
     yield style.paint(VERDICTS.get(outcome, outcome), outcome)
     yield from _bullets(found.get("reasons", ()))
-    if outcome != "hit":
+    if outcome == "miss":
         yield from _recorded(_variants(found), style, everything)
         if nearest := found.get("nearest"):
             yield ""

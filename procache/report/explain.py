@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from procache import digests
 from procache.errors import UsageError
 from procache.model.reasons import Reason
 from procache.report import diagnosis, heading, jsonable, runs, text, values
@@ -14,12 +15,18 @@ from procache.report.options import Options
 from procache.report.output import Output
 from procache.report.text import Style
 from procache.report.tree import HIT, Execution, walk
-from procache.store.layout import locate
+from procache.store.layout import Layout, locate
 
 #: How many executions that share their reasons are named, without ``--all``.
 NAMED = 12
 #: How many executions are named as the source of a consequence, without ``--all``.
 SOURCES = 3
+#: The reason where the command itself is new; for how many groups of such the nearest recorded one is looked for.
+NEW, MOST_NEAR = "no-record", 20
+
+Nearest = dict[str, Any]
+#: By id of an execution: the nearest command, and how it differs (``procache.diagnose``).
+Near = dict[int, Nearest]
 
 
 def run(options: Options, output: Output) -> int:
@@ -31,29 +38,42 @@ def run(options: Options, output: Output) -> int:
         told = runs.load(layout, runs.resolve(layout, options.run))
     except UsageError as error:
         raise UsageError(f"{error}; a command stands after `--`") from error
+    verdict = judge(told)
+    near = nearest(layout, told, verdict)
     if options.json:
-        output.json(as_json(told, options.all))
+        output.json(as_json(told, verdict, near, options.all))
     else:
-        output.lines(lines(told, output.style, options.all))
+        output.lines(lines(told, verdict, near, output.style, options.all))
     return 0
 
 
-def as_json(told: Run, everything: bool = False) -> dict[str, Any]:
+def nearest(layout: Layout, told: Run, verdict: Verdict) -> Near:
+    """For the first of each group that nothing was recorded for: the nearest command that was, before the run."""
+    from procache.diagnose import nearest_before  # brings the matcher
+
+    asked = [group.nodes[0] for group in verdict.causes if any(why.get("code") == NEW for why in group.reasons)]
+    keys = {node.id: digests.parsed(node.key.encode()) for node in asked[:MOST_NEAR]}
+    return nearest_before(layout, {number: key for number, key in keys.items() if key is not None}, told.started)
+
+
+def as_json(told: Run, verdict: Verdict, near: Near, everything: bool = False) -> dict[str, Any]:
     """The run and its executions that were not hits, each with its reasons and what they come from."""
-    verdict = judge(told)
     sources = {item.node.id: [source.id for source in item.sources] for item in verdict.consequences}
     executions = [
-        {**jsonable.execution(node, depth), "only_because_of": sources.get(node.id, [])}
+        {
+            **jsonable.execution(node, depth),
+            "only_because_of": sources.get(node.id, []),
+            "nearest": diagnosis.nearest_as_json(near.get(node.id)),
+        }
         for node, depth in walk(told.roots)
         if everything or node.outcome != HIT
     ]
     return {**runs.summary(told), "executions": executions}
 
 
-def lines(told: Run, style: Style, everything: bool = False) -> Iterator[str]:
+def lines(told: Run, verdict: Verdict, near: Near, style: Style, everything: bool = False) -> Iterator[str]:
     """Heading, causes, consequences, and with ``everything`` also the hits."""
     yield from heading.lines(told, style)
-    verdict = judge(told)
     unfinished = sum(1 for node in told.executions() if not node.finished)
     if unfinished:
         yield f"{text.many(unfinished, 'execution')} did not finish, or the journal does not tell of the end"
@@ -65,6 +85,7 @@ def lines(told: Run, style: Style, everything: bool = False) -> Iterator[str]:
         yield from _title("Causes", style)
         for group in verdict.causes:
             yield from _group(group, verdict, told, style, everything)
+            yield from _nearest(near.get(group.nodes[0].id), style)
     if verdict.consequences:
         yield from _title("Consequences", style)
         yield from _consequences(verdict.consequences, told, style, everything)
@@ -93,6 +114,12 @@ def _group(group: Group, verdict: Verdict, told: Run, style: Style, everything: 
         if node.id in verdict.mixed:
             sources = _sources(verdict.mixed[node.id], style, everything)
             yield f"      - and #{node.id} also because of what is under it: {sources}"
+
+
+def _nearest(found: Nearest | None, style: Style) -> Iterator[str]:
+    if found is not None:
+        yield style.cut(f"        the nearest that was recorded: {text.command(found['argv'])}")
+        yield from reasons(found["differences"], "          ")
 
 
 def reasons(whys: Sequence[Reason], indent: str) -> Iterator[str]:

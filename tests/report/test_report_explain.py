@@ -189,13 +189,11 @@ def test_every_recorded_result_says_how_it_differs_newest_first(diagnose: dict[s
 
 
 def test_the_nearest_command_says_what_differs(diagnose: dict[str, Any], ask: Ask) -> None:
-    differs_in = {"code": "command-differs", "aspect": "environment LANG", "recorded": "C", "current": None}
+    differs_in = {"code": "command-differs", "aspect": "working folder", "recorded": b"/a", "current": b"/b"}
     diagnose["nearest"] = {"argv": [b"sort", b"x"], "differences": [differs_in]}
     out = ask("explain", "--", "sort").out
     assert "nothing is recorded for exactly this command\n" in out
-    assert out.endswith(
-        "the nearest recorded command is sort x\n  - environment LANG differs (recorded C, now nothing)\n"
-    )
+    assert out.endswith("the nearest recorded command is sort x\n  - working folder: recorded /a, now /b\n")
 
 
 def test_old_results_are_counted_unless_all_are_asked_for(diagnose: dict[str, Any], ask: Ask) -> None:
