@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
 from procache.config import sources
 from procache.errors import StoreError
-from procache.report import jsonable, text
+from procache.report import jsonable, store, text
 from procache.report.options import Options
 from procache.report.output import Output
 from procache.store import choice, gc, project
@@ -46,7 +45,7 @@ def run(options: Options, output: Output) -> int:
 
 def prepare(layout: Layout) -> None:
     """Make sure that there is a store, which is ours. Raises StoreError."""
-    if not os.path.isdir(layout.root):
+    if not store.there(layout):
         raise StoreError(f"there is no store in {text.path(layout.top)}")
     layout.prepare()
 

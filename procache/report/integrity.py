@@ -71,6 +71,7 @@ def run(options: Options, output: Output) -> int:
 def check(layout: Layout, repair: bool, progress: Progress) -> Iterator[Finding]:
     """Everything that is wrong or worth a remark."""
     checker = fsck.Checker(layout, repair, progress.step)
+    yield from checker.folders()
     yield from checker.blob_files()
     yield from checker.record_files()  # after the blobs: what names one that was set aside is of no use
     yield from journals(layout, checker, progress)
@@ -126,6 +127,8 @@ def lines(findings: list[Finding], progress: Progress) -> Iterator[str]:
     left = sum(not one.repaired for one in problems)
     if not problems:
         yield "all is well"
+    elif all(one.repaired or one.kind == "folder" for one in problems) and left:
+        yield f"{text.many(left, 'problem')} left, to be put right by hand: owner, mode, or what is in a folder's place"
     elif left:
         yield f"{text.many(left, 'problem')} left; `procache verify --repair` sets damaged things aside"
     else:

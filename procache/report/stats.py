@@ -30,6 +30,7 @@ def run(options: Options, output: Output) -> int:
     """Report on the whole store."""
     layout = locate(options.cache_dir)
     held = look(layout)
+    store.there(layout)
     store.tell_of_older(layout, output)
     if not (held.commands.files or held.blobs.files or held.runs.files):
         raise NothingThere(f"nothing is stored in {text.path(layout.top)} yet; `procache run -- CMD` stores")

@@ -66,6 +66,17 @@ def carry(layout: Layout) -> migrate.Carried:
         raise StoreError(f"not everything in {name} could be carried over: {error}; the old store is kept") from error
 
 
+def there(layout: Layout) -> bool:
+    """Whether there is a store. Raises StoreError where that cannot be told, or where it cannot be looked into."""
+    try:
+        os.scandir(layout.root).close()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise StoreError(f"cannot read {text.path(layout.root)}: {error.strerror}") from error
+    return True
+
+
 def tell_of_older(layout: Layout, output: Output) -> None:
     """Say so where the cache folder has a store of an older format beside this one."""
     if migrate.there(layout):

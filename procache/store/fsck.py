@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 #: What can be wrong, and the words for it.
 PROBLEMS = {
+    "folder": "folder that cannot be looked into",
     "record-file": "record file that cannot be read",
     "record": "damaged record",
     "key": "record that is not of its command",
@@ -63,6 +64,16 @@ class Checker:
         self.layout = layout
         self.repair = repair
         self.step = step
+
+    def folders(self) -> Iterator[Finding]:
+        """Folders that cannot be looked into: what they hold is not checked, and no run finds it."""
+        for path in scan.folders(self.layout):
+            try:
+                os.scandir(path).close()
+            except FileNotFoundError:
+                pass  # evicted
+            except OSError as error:
+                yield Finding("folder", path, error.strerror or "")
 
     # -- records -----------------------------------------------------------------------------------------------
 

@@ -70,6 +70,15 @@ def journal_files(layout: Layout) -> Iterator[Entry]:
             yield from _told(JOURNAL, entry.name.removesuffix(JOURNALS_END), entry)
 
 
+def folders(layout: Layout) -> Iterator[bytes]:
+    """Every folder that is walked over, whether it can be or not."""
+    for top in (layout.records, layout.blobs):
+        yield top
+        yield from (entry.path for entry in listed(top))
+    yield layout.runs
+    yield layout.tmp
+
+
 def listed(folder: bytes) -> list[os.DirEntry[bytes]]:
     """What is in a folder, read at once: it may change while this is gone through. Nothing where it is none."""
     try:

@@ -86,6 +86,18 @@ DAMAGES: dict[str, tuple[str, Callable[[Layout], object]]] = {
 }
 
 
+def test_a_folder_that_cannot_be_looked_into_is_no_clean_store(layout: Layout, ask: Ask) -> None:
+    folder = os.path.dirname(layout.record(key_of(0)))
+    os.rename(folder, folder + b"-away")
+    with open(folder, "wb"):
+        pass  # as where nothing may be read: a mode does not keep root out
+    said = ask("verify", "--repair")
+    assert said.status == 1
+    assert f"{os.fsdecode(folder)}: folder that cannot be looked into" in said.out
+    assert said.out.splitlines()[-1].startswith("1 problem left, to be put right by hand")
+    assert "folder" in kinds(ask)
+
+
 def _made(path: bytes) -> bytes:
     os.makedirs(os.path.dirname(path), exist_ok=True)
     return path
