@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from procache.tracer.signals import ANYBODY
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procache.tracer.source import EventSource
@@ -24,10 +26,11 @@ class Alive:
         return sorted({t.process.tgid for t in list(self.tracees.values())})
 
     def got(self, pid: int, number: int, sender: int, since: float) -> bool:
-        """True when a signal from a sender has got to a process since then (s, monotonic)."""
+        """True when a signal from a sender (or ``signals.ANYBODY``) has got to a process since then (s, monotonic)."""
         for tid, origin, what, when in self.source.signals():
             t = self.tracees.get(tid)
-            if (origin, what) == (sender, number) and when > since and (t.process.tgid if t else tid) == pid:
+            sent = origin == sender or (sender == ANYBODY and origin != os.getpid())
+            if sent and what == number and when > since and (t.process.tgid if t else tid) == pid:
                 return True
         return False
 

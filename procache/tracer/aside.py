@@ -27,12 +27,13 @@ _STOPPED, _ENDED = b"s", b"e"
 
 
 class Aside:
-    """The tracer's end."""
+    """The tracer's end. ``waiting``: the process that was started, which waits for the status."""
 
-    __slots__ = ("pipe",)
+    __slots__ = ("pipe", "waiting")
 
-    def __init__(self, pipe: int) -> None:
+    def __init__(self, pipe: int, waiting: int) -> None:
         self.pipe = pipe
+        self.waiting = waiting
 
     def stopped(self) -> None:
         """Job control has stopped the command: have both processes of procache stopped as well."""
@@ -55,11 +56,12 @@ class Aside:
 def follow(trace: Callable[[Aside], int]) -> int:
     """Run ``trace`` in a child; returns the status that it reports, or with which it ended without a report."""
     reader, writer = os.pipe()
+    waiting = os.getpid()
     pid = os.fork()
     if not pid:
         os.close(reader)
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        aside = Aside(writer)
+        aside = Aside(writer, waiting)
         status = trace(aside)
         aside.report(status)
         os._exit(0)

@@ -83,7 +83,7 @@ def _trace(front: Front, options: RunOptions, misses: list[Reason], aside: Aside
     if aside is not None:
         follow_for_a_while(front, options, loop, aside)
     try:
-        status = follow(front, loop)
+        status = follow(front, loop, signals.ANYBODY if aside is None else aside.waiting)
     except (PtraceError, *SCARCE) as error:
         writer.finish()
         signals.give_back()
@@ -211,8 +211,11 @@ def strictness(policy: Policy, tree: Tree) -> Strict | None:
     return Strict(policy, tree)
 
 
-def follow(front: Front, loop: Loop) -> int:
-    """Start the command and serve its stops to the end. Raises CommandError where it cannot be executed."""
+def follow(front: Front, loop: Loop, relay: int) -> int:
+    """Start the command and serve its stops to the end; ``relay`` as in ``signals.pass_on``.
+
+    Raises CommandError where it cannot be executed.
+    """
     extra = front.extra if len(front.extra) <= MOST_WATCHED else []
     watched = tuple(sorted({0, 1, 2, SAVED_BY_SHELLS, *extra}))
     code = bpf.encode(bpf.program(watched, strict=front.policy.strict))
@@ -222,7 +225,7 @@ def follow(front: Front, loop: Loop) -> int:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # one descriptor or two for each process that is followed
     alive = Alive(loop.tracees, loop.source)
-    signals.pass_on(pid, alive.processes, alive.got)
+    signals.pass_on(pid, alive.processes, alive.got, relay)
     gc.freeze()
     gc.disable()
     status = loop.run()

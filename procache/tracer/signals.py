@@ -48,6 +48,8 @@ _JOB_CONTROL = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 #: Signals that Python ignores in itself; the command gets the default back (as subprocess does).
 _PYTHON_IGNORES = (signal.SIGPIPE, signal.SIGXFSZ)
 _SI_KERNEL = 0x80
+#: Stands for every sender but procache itself.
+ANYBODY = -1
 
 #: A signal that was sent to a group reaches procache and the command within this time (s); and it is on its way to the
 #: command for no longer than that.
@@ -79,27 +81,34 @@ def give_back() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, _mask)
 
 
-def pass_on(root: int, everybody: Callable[[], list[int]], got: Callable[[int, int, int, float], bool]) -> None:
+def pass_on(
+    root: int, everybody: Callable[[], list[int]], got: Callable[[int, int, int, float], bool], relay: int = ANYBODY
+) -> None:
     """From now on pass on signals sent to procache alone; ``got`` says of which processes had them too (``Alive``).
+
+    The process ``relay`` passes on as well: who sent what comes from it is not known.
 
     SIGTERM goes to the command ``root``, as a supervisor means it; what a terminal sends to a whole group
     (SIGINT, SIGQUIT, SIGHUP) to ``everybody``. Where no thread is to be had, nothing is passed on.
     """
     try:
-        _thread.start_new_thread(_serve, (root, everybody, got))
+        _thread.start_new_thread(_serve, (root, everybody, got, relay))
     except RuntimeError:
         pass
 
 
-def _serve(root: int, everybody: Callable[[], list[int]], got: Callable[[int, int, int, float], bool]) -> None:
+def _serve(
+    root: int, everybody: Callable[[], list[int]], got: Callable[[int, int, int, float], bool], relay: int
+) -> None:
     while True:
         info = signal.sigwaitinfo(_awaited)
         if info.si_code == _SI_KERNEL:
             continue
         passed.append(info.si_signo)
+        sender = ANYBODY if info.si_pid == relay else info.si_pid
         time.sleep(_ON_ITS_WAY)
         for pid in everybody() if info.si_signo in _TO_ALL else [root]:
-            if got(pid, info.si_signo, info.si_pid, time.monotonic() - _AT_ONCE):
+            if got(pid, info.si_signo, sender, time.monotonic() - _AT_ONCE):
                 continue  # it was sent to the whole group
             try:
                 os.kill(pid, info.si_signo)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 
@@ -93,6 +94,18 @@ def test_a_signal_that_is_sent_to_procache_reaches_the_command(lab: Lab, marker:
     out, _ = process.communicate(timeout=FOREVER)
     assert (process.returncode, out) == (5, b"caught\n")
     assert gone(marker)
+
+
+@pytest.mark.parametrize("followed", ["0", "inf"])
+def test_a_signal_to_the_whole_group_is_had_once(lab: Lab, followed: str) -> None:
+    """The command has it from the sender: neither process of procache is to send it again."""
+    lab.env["PROCACHE_FOLLOW_DAEMONS"] = followed
+    script = "trap 'echo caught' TERM; echo > ready; for _ in 1 2 3 4 5 6 7 8 9 0; do sleep 0.1; done; exit 5"
+    process = lab.start([*PREFIX, "run", "--", "sh", "-c", script], How())
+    wait_for(lab.path("ready"))
+    os.killpg(process.pid, signal.SIGTERM)
+    out, _ = process.communicate(timeout=FOREVER)
+    assert (process.returncode, out) == (5, b"caught\n")
 
 
 def test_a_killed_procache_takes_the_command_along(lab: Lab, marker: str) -> None:
