@@ -205,13 +205,21 @@ class Policy:
         return program in self.never_cached or (program == b"find" and any(map(asks_clock, argv)))
 
     def counted(self, raw: tuple[bytes, ...]) -> list[bytes]:
-        """The entries of an environment that are part of a command, without what means nothing in them, sorted."""
-        return sorted(plain for entry in raw if self.counts(entry) and (plain := without_job_server(entry)))
+        """The entries of an environment that are part of a command, without what means nothing in them.
+
+        They are sorted by name. Entries of one name stay in their order: a program may go by the first.
+        """
+        entries = [plain for entry in raw if self.counts(entry) and (plain := without_job_server(entry))]
+        return sorted(entries, key=_name_of)
 
     def counts(self, entry: bytes) -> bool:
         """True when an environment entry (``NAME=value``) is part of a command."""
         name = entry.partition(b"=")[0]
         return name not in self._ignored_names and not name.startswith(self._ignored_beginnings)
+
+
+def _name_of(entry: bytes) -> bytes:
+    return entry.partition(b"=")[0]
 
 
 def asks_clock(word: bytes) -> bool:

@@ -33,6 +33,7 @@ from procache.model.aspects import (
     ChangedWhileReading,
     Fact,
 )
+from procache.model.effects import NOW
 from procache.model.execution import Execution, Touch
 from procache.model.pathrules import IGNORED
 from procache.model.reasons import reason
@@ -278,10 +279,13 @@ class Tree:
         *,
         replaced: bool = False,
         set_mtime: int | None = None,
+        content: bool = True,
         skipped: bool = False,
     ) -> None:
         """Mark ``path`` as changed by ``ex`` and all above it; what it depended on is recorded already.
 
+        ``content`` is False where only mode, owner or attributes change: a time that was set before stays. One that
+        was set exactly stays anyhow, until ``Capture`` sees that the file has another one.
         ``skipped``: by a child of ``ex`` that was skipped, and so has ended already.
         """
         self.claim(path)
@@ -293,7 +297,10 @@ class Tree:
                 touch = node.touched[path] = Touch(prior, links)
                 folder, _, name = path.rpartition(b"/")
                 node.touched_in.setdefault(folder or b"/", []).append(name)
-            touch.set_mtime = set_mtime
+            if set_mtime is not None:
+                touch.set_mtime = set_mtime
+            elif content and touch.set_mtime == NOW:
+                touch.set_mtime = None
             if replaced:
                 touch.replaced = True
         self._written(ex, path, skipped)
@@ -330,10 +337,12 @@ class Tree:
             if node.extras.get((path, WRITABLE), _NOTHING) is None:
                 node.extras[(path, WRITABLE)] = (st.st_mode, st.st_uid, st.st_gid)
 
-    def write_into(self, ex: Execution, path: bytes, st: Look, *, set_mtime: int | None = None) -> None:
-        """``ex`` changes a part of what is at ``path``, or creates it: all of it is an input."""
+    def write_into(
+        self, ex: Execution, path: bytes, st: Look, *, set_mtime: int | None = None, content: bool = True
+    ) -> None:
+        """``ex`` changes a part of what is at ``path``, or creates it: all of it is an input. See ``touch``."""
         self.look(ex, path, CONTENT, st)
-        self.touch(ex, path, st, set_mtime=set_mtime)
+        self.touch(ex, path, st, set_mtime=set_mtime, content=content)
 
     def create(self, ex: Execution, path: bytes, st: Look, *, folder: bool = False) -> None:
         """``ex`` makes a name that must not exist (mkdir, O_EXCL, symlink, link, mknod)."""
@@ -438,10 +447,7 @@ class Tree:
         self.look(ex, old, CONTENT, old_st)
         self.create(ex, new, new_st)
         if type(old_st) is not int and new_st == errno.ENOENT:
-            times = [(node, touch.set_mtime) for node in ex.chain() if (touch := node.touched.get(old)) is not None]
-            self.touch(ex, old, old_st)
-            for node, time in times:  # a further name does not change the file's own time
-                node.touched[old].set_mtime = time
+            self.touch(ex, old, old_st, content=False)
 
     # -- taints and conflicts ------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ import itertools
 import struct
 
 from procache.tracer import arch, table
+from procache.tracer.table import AT_FDCWD
 
 ALLOW = 0x7FFF0000
 TRACE = 0x7FF00000
@@ -100,7 +101,8 @@ def _unless_watched(index: int, fds: tuple[int, ...]) -> Code:
 def argument_tests(fds: tuple[int, ...]) -> dict[str, Code]:
     """For each call whose arguments say whether it matters: code that ends by ALLOW or TRACE."""
     watched: dict[str, Code] = {name: [*_watched(0, fds), _end(ALLOW)] for name in FIRST_WATCHED}
-    empty_path = [(_SET, 0, 1, AT_EMPTY_PATH), _end(ALLOW), _end(TRACE)]
+    # a descriptor and AT_EMPTY_PATH: fstat by another name. The working folder is no descriptor: there, a path follows
+    empty_path = [(_SET, 0, 3, AT_EMPTY_PATH), _low(0), (_EQ, 1, 0, AT_FDCWD & 0xFFFFFFFF), _end(ALLOW), _end(TRACE)]
     dup2: Code = [*_unless_watched(1, fds), *_watched(0, fds), _end(ALLOW)]
     fcntl: Code = [
         _low(1),

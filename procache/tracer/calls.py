@@ -11,12 +11,13 @@ import errno
 import os
 import stat
 import struct
+import time
 
 from procache.model.aspects import TYPE, XATTR
 from procache.model.effects import NOW
 from procache.model.reasons import reason
 from procache.tracer.finding import Args
-from procache.tracer.reading import AT_SYMLINK_NOFOLLOW, ReadCalls
+from procache.tracer.reading import AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, ReadCalls
 from procache.tracer.tracee import Tracee, signed
 from procache.world import pseudo
 from procache.world.paths import Found
@@ -25,9 +26,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procache.tracer.table import Spec
 
-AT_REMOVEDIR, AT_SYMLINK_FOLLOW, AT_EMPTY_PATH = 0x200, 0x400, 0x1000
+AT_REMOVEDIR, AT_SYMLINK_FOLLOW = 0x200, 0x400
 RENAME_NOREPLACE, RENAME_EXCHANGE = 1, 2
 _DESCRIPTORS = (b"/proc/self/fd/", b"/proc/thread-self/fd/")
+#: Seconds by which the clock of a file system may be behind or before ours.
+SLACK = 10
 UTIME_NOW, UTIME_OMIT = (1 << 30) - 1, (1 << 30) - 2
 
 
@@ -122,7 +125,24 @@ class PathCalls(ReadCalls):
         named = self.descriptor_path(t, fd)
         if named is not None and not isinstance(named[1], int):
             return self.tree.link(t.ex, named[0], named[1], new.path, new.st)
-        return self.tree.create(t.ex, new.path, new.st)
+        self.tree.create(t.ex, new.path, new.st)
+        st = t.stat_descriptor(fd)
+        if new.st == errno.ENOENT and st is not None:
+            names = os.listxattr(b"/proc/%d/fd/%d" % (t.tid, fd))
+            self._as_it_was_made(t, new.path, st, any(not name.startswith("security.") for name in names))
+        return None
+
+    @staticmethod
+    def _as_it_was_made(t: Tracee, path: bytes, st: os.stat_result, attributes: bool) -> None:
+        """A file gets its first name: times and ``attributes`` that were given to it before count as set.
+
+        What was set is not known any more; but a time before the execution, or to come, does not come from writing.
+        """
+        for node in t.ex.chain():
+            touch = node.touched[path]
+            touch.xattrs = attributes
+            if not node.started - SLACK <= st.st_mtime <= time.time() + SLACK:
+                touch.set_mtime = st.st_mtime_ns
 
     def symlink(self, t: Tracee, args: Args, spec: Spec) -> None:
         """symlink: (newdirfd, new); the text is looked at in the end."""
@@ -163,10 +183,7 @@ class PathCalls(ReadCalls):
     def _touch(self, t: Tracee, path: bytes, st: os.stat_result | int, set_mtime: int | None = None) -> None:
         if isinstance(st, int):
             return self.tree.look(t.ex, path, TYPE, st)
-        touch = t.ex.touched.get(path)
-        if set_mtime is None and touch is not None:
-            set_mtime = touch.set_mtime
-        self.tree.write_into(t.ex, path, st, set_mtime=set_mtime)
+        self.tree.write_into(t.ex, path, st, set_mtime=set_mtime, content=False)
 
     def fattributes(self, t: Tracee, args: Args, spec: Spec) -> None:
         """fchmod, fchown, ftruncate, fallocate."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 
 from procache.model.reasons import reason
+from procache.tracer.table import AT_FDCWD
 from procache.tracer.tracee import Tracee, Unreadable, signed
 from procache.world.paths import Found, Resolver, Walk
 
@@ -39,6 +41,9 @@ EXPLAINED = frozenset(
         errno.EXDEV,
     )
 )
+_DEVICES = (stat.S_IFCHR, stat.S_IFBLK)
+#: Links of /proc/PID that lead to what the process has open, or works in.
+_MAGIC = (b"fd", b"cwd", b"root", b"exe")
 #: Results below this are the kernel's own, for calls that it makes again (ERESTARTSYS …).
 MAX_ERRNO = 512
 
@@ -111,25 +116,32 @@ class Finding:
         parts = found.path.split(b"/", 4)
         if len(parts) < 4 or parts[2] not in own_ids(t) or (not follow and len(parts) < 5):
             return found
+        if parts[3] == b"task" and len(parts) == 5:
+            thread, _, rest = parts[4].partition(b"/")
+            if thread.isdigit() and int(thread) in t.process.threads and rest.partition(b"/")[0] in _MAGIC:
+                return self.find_path(t, b"/proc/self/" + rest, follow=follow)  # its threads share them
+            return found
         if parts[3] == b"fd" and len(parts) == 5:
             number, slash, rest = parts[4].partition(b"/")
             target = t.descriptor(int(number)) if number.isdigit() and (follow or slash) else b""
             return self.find_path(t, target + slash + rest, follow=follow) if target.startswith(b"/") else found
-        if parts[3] in (b"cwd", b"root", b"exe"):
+        if parts[3] in _MAGIC[1:]:
             link = os.readlink(b"/proc/%d/%b" % (t.process.tgid, parts[3]))
             return self.find_path(t, link + b"/" + parts[4] if len(parts) == 5 else link, follow=follow)
         return found
 
     def descriptor_path(self, t: Tracee, fd: int) -> tuple[bytes, os.stat_result | int] | None:
-        """The path that an open descriptor stands for and its state; None where it is no named file."""
-        path = t.descriptor(fd)
-        if (
-            not path.startswith(b"/")
-            or path.endswith(b" (deleted)")
-            or path.startswith((b"/proc/", b"/dev/", b"/memfd:"))
-        ):
+        """The path that an open descriptor stands for and its state; None where it is no named file.
+
+        ``AT_FDCWD`` stands for the working folder.
+        """
+        path = t.descriptor(fd) if fd != AT_FDCWD else t.cwd()
+        if not path.startswith(b"/") or path.endswith(b" (deleted)") or path.startswith((b"/proc/", b"/memfd:")):
             return None
-        return path, self.tree.world.look(path)
+        st = self.tree.world.look(path)
+        if path.startswith(b"/dev/") and not isinstance(st, int) and stat.S_IFMT(st.st_mode) in _DEVICES:
+            return None  # opening it has said all
+        return path, st
 
     def watch_change(self, t: Tracee, handle: Callable[[], object]) -> None:
         """Handle a changing call and see whether it succeeds.

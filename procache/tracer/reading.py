@@ -8,6 +8,7 @@ from procache.model.aspects import FS, META, OWNER, PSEUDO, TYPE, XATTR
 from procache.model.reasons import reason
 from procache.tracer.finding import Args, own_ids
 from procache.tracer.opening import OpenCalls
+from procache.tracer.table import AT_FDCWD
 from procache.tracer.tracee import Tracee, signed
 from procache.world import pseudo
 from procache.world.paths import Found
@@ -16,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procache.tracer.table import Spec
 
-AT_SYMLINK_NOFOLLOW = 0x100
+AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH = 0x100, 0x1000
 
 
 class ReadCalls(OpenCalls):
@@ -25,7 +26,15 @@ class ReadCalls(OpenCalls):
     def stat(self, t: Tracee, args: Args, spec: Spec) -> None:
         """stat, newfstatat, statx: (dirfd, path, flags)."""
         flags = args[spec[2]] if spec[2] is not None else 0
+        if flags & AT_EMPTY_PATH and t.string(args[spec[1] or 0]) == b"":
+            return self._stat_descriptor(t, signed(args[0]))
         self._look(t, args, spec, META, follow=not flags & AT_SYMLINK_NOFOLLOW)
+
+    def _stat_descriptor(self, t: Tracee, fd: int) -> None:
+        """What is open was looked at when it was opened; the working folder was not."""
+        named = self.descriptor_path(t, fd)
+        if fd == AT_FDCWD and named is not None:
+            self.tree.look(t.ex, named[0], META, named[1])
 
     def lstat(self, t: Tracee, args: Args, spec: Spec) -> None:
         """lstat: (dirfd, path)."""

@@ -144,7 +144,15 @@ class Skip:
     def _fold_effect(self, t: Tracee, effect: fx.Effect) -> None:
         path = effect[fx.PATH]
         st = self.tree.world.look(path)
-        self.tree.touch(t.ex, path, st, replaced=not effect[fx.IN_PLACE], set_mtime=effect[fx.SET_MTIME], skipped=True)
+        self.tree.touch(
+            t.ex,
+            path,
+            st,
+            replaced=not effect[fx.IN_PLACE],
+            set_mtime=effect[fx.SET_MTIME],
+            content=effect[fx.KIND] != fx.KEPT,
+            skipped=True,
+        )
         if effect[fx.XATTRS] is not None:
             self.tree.attributes_count(t.ex, path)
             for node in t.ex.chain():

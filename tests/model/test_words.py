@@ -10,6 +10,7 @@ import pytest
 
 from procache.model import aspects, effects
 from procache.model.command import EnvTable
+from procache.model.policy import Policy
 from procache.model.reasons import MISSES, TAINTS, WORDS, printable, reason, sentence
 
 from .machine import command
@@ -119,3 +120,9 @@ def test_vocabularies_have_names_for_every_number() -> None:
         numbers = {value for name, value in vars(module).items() if name.isupper() and isinstance(value, int)}
         assert set(module.NAMES) <= numbers
         assert len(set(module.NAMES.values())) == len(module.NAMES)
+
+
+def test_the_order_of_the_environment_counts_for_one_name_only() -> None:
+    counted = Policy().counted
+    assert counted((b"A=2", b"B=1", b"A=1")) == counted((b"B=1", b"A=2", b"A=1"))
+    assert counted((b"A=2", b"A=1")) != counted((b"A=1", b"A=2"))

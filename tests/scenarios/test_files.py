@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import struct
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -160,6 +162,27 @@ def test_a_time_that_is_set_again_is_not_left_to_the_replay(lab: Lab) -> None:
     lab.write("in", "1\n")
     script = "steps open x wct utime x 1000; steps cat in; touch -d @5000 x"
     cycle(lab, script, times=("x",), job="steps cat", change=lambda: lab.rewrite("in", "2\n"))
+
+
+def test_a_time_that_is_set_before_another_program_changes_the_rest(lab: Lab) -> None:
+    lab.write("in", "1\n")
+    script = "touch -d @99 in new; cat in > out; touch -d @98 out; chmod 600 in new; steps setxattr out user.made here"
+    cycle(lab, script, times=("in", "new", "out"), change=lambda: lab.rewrite("in", "2\n"))
+
+
+def test_a_time_that_is_set_before_a_file_has_a_name(lab: Lab) -> None:
+    lab.write("in", "1\n")
+    cmd = steps("cat in open . Tw write unnamed futime 1000000000 linkfd x")
+    cycle(lab, cmd, times=("x",), change=lambda: lab.rewrite("in", "2\n"))
+
+
+def test_a_folder_of_files_in_memory(programs: Path) -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        lab = Lab(Path(folder), programs)
+        lab.write("in", "1\n")
+        os.utime(lab.path("in"), (1234567890, 1234567890))
+        script = "cp -p in copy; steps open new wct write a futime 1000000000 fchmod 751; steps open in r fchmod 600"
+        cycle(lab, script, times=("copy", "new"), change=lambda: lab.rewrite("in", "2\n"))
 
 
 def test_extended_attributes(lab: Lab) -> None:

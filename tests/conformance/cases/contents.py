@@ -34,6 +34,13 @@ CASES = (
         again=A,
         quick=True,
     ),
+    case(
+        "contents/owner of the working folder",
+        calls("cat in chdir d chownempty 12345"),
+        f"{IN}; mkdir d",
+        content(),
+        needs=("root",),
+    ),
     case("contents/truncate, unseen", calls("truncate in 2"), "echo abcdef > in", content(), longer(hit=A), gone()),
     case("contents/ftruncate", calls("open in b ftruncate 3 read 9 cat in"), "echo abcdef > in", content()),
     case(

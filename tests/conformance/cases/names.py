@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from ..case import Hit, Kind
-from ..make import appears, calls, case, content, folder, gone, leads, linked, listed, mode, other, unrelated
+from ..make import appears, calls, case, content, folder, gone, leads, linked, listed, longer, mode, other, unrelated
 
 IN = "echo one > in"
 R, A = Hit.REQUIRED, Hit.ALLOWED
 LINKS = "mkdir -p a b deep/down; echo a > a/x; echo b > b/x; echo in > in; echo deep > deep/in; echo dn > deep/down/x"
+THREAD_CWD = "import os; p = f'/proc/self/task/{os.getpid()}/cwd/in'; print(os.path.exists(p) and os.stat(p).st_size)"
 
 CASES = (
     case(
@@ -103,6 +104,23 @@ CASES = (
         again=A,
     ),
     case("names/the number of links", calls("statx in cat in"), IN, content(), linked(), again=R),
+    case(
+        "names/looked at with a flag for empty paths",
+        calls("statempty in statempty none"),
+        IN,
+        longer(),
+        gone(),
+        appears("none"),
+        again=R,
+    ),
+    case(
+        "names/working folder by a thread's name for it",
+        ["python3", "-I", "-S", "-c", THREAD_CWD],
+        IN,
+        longer(),
+        gone(),
+        again=R,
+    ),
     case("names/symlink", calls("cat in symlink in out cat out lstat out"), IN, content(), appears("out"), quick=True),
     case(
         "names/unlink",

@@ -120,6 +120,12 @@ static int do_statx(char **a) {
     if (statx(AT_FDCWD, a[0], AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &look) < 0) return -1;
     return printf("%o %llu %u\n", look.stx_mode, (unsigned long long)look.stx_size, look.stx_nlink);
 }
+static int do_statempty(char **a) {  /* as stat, with a flag that means something only for an empty path */
+    struct stat look;
+    if (fstatat(AT_FDCWD, a[0], &look, AT_EMPTY_PATH) < 0) return -1;
+    return printf("%o %lld\n", look.st_mode, (long long)look.st_size);
+}
+static int do_chownempty(char **a) { return fchownat(AT_FDCWD, "", atoi(a[0]), -1, AT_EMPTY_PATH); }
 static int do_faccessat2(char **a) { return printf("%d\n", faccessat(AT_FDCWD, a[0], X_OK, AT_EACCESS)); }
 
 static int do_fsetxattr(char **a) { return fsetxattr(fd, a[0], a[1], strlen(a[1]), 0); }
@@ -182,6 +188,7 @@ const struct step table[] = {
     STEP(clone, 1), STEP(pwritev, 3), STEP(append, 1), STEP(preadv, 2), STEP(vmsplice, 1), STEP(noreplace, 2),
     STEP(chown, 2), STEP(lchown, 2), STEP(fchown, 1), STEP(lchmod, 2), STEP(fchmodat2, 2), STEP(utimeonly, 2),
     STEP(lutime, 2), STEP(utimenow, 1), STEP(mtime, 1), STEP(fstat, 0), STEP(statx, 1), STEP(faccessat2, 1),
+    STEP(statempty, 1), STEP(chownempty, 1),
     STEP(fsetxattr, 2), STEP(lsetxattr, 3), STEP(removexattr, 2), STEP(listxattr, 1), STEP(mknod, 2), STEP(linkempty, 1),
     STEP(mapread, 1), STEP(mapprivate, 1), STEP(mapkept, 1), STEP(mkdirat, 1), STEP(unlinkat, 1), STEP(symlinkat, 2),
     STEP(lsfd, 0), STEP(nest, 1), STEP(climb, 1), STEP(flock, 0), STEP(lock, 0), STEP(fsync, 0), {0},
