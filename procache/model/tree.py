@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     Look = os.stat_result | int
     #: A fact as an execution keeps it by path: aspect, value, whether times count.
     State = tuple[int, object, bool]
+    #: A name, what is there, and the name that it gets.
+    Move = tuple[bytes, Look, bytes]
 
 #: Taints that say what is at a path, which the policy may say is no input.
 ABOUT_CONTENT = frozenset(("pseudo-file", "device", "changed-outside"))
@@ -160,10 +162,8 @@ class Tree:
         """Replace a fact by a stronger one, if both were seen of the same, unchanged thing."""
         if not same_thing(known[1], answer[1]) and not self.world.unchanged(known[0], path, known[1]):
             node.taint(reason("changed-outside", path=path))
-        stronger = answer if STRENGTH[answer[0]] > STRENGTH[known[0]] else known[:2]
-        if known[0] == META and stronger[0] == CONTENT:
-            stronger = (CONTENT, with_links(stronger[1], known[1][NLINK]))  # type: ignore[index]
-        node.states[path] = (stronger[0], stronger[1], known[2] or timed)
+        stronger, other = (known[:2], answer) if STRENGTH[answer[0]] <= STRENGTH[known[0]] else (answer, known[:2])
+        node.states[path] = (stronger[0], with_links_of(stronger, other), known[2] or timed)
 
     def look_at_way(
         self,
@@ -376,13 +376,15 @@ class Tree:
             return
         if exchange:
             self._look_whole(ex, new, new_st)
+            if isinstance(new_st, int):
+                return
         elif not self._gives_way(ex, old_st, new, new_st):
             return
         self.touches += 1
-        self._move_tree(ex, old, old_st, new)
-        if exchange and type(new_st) is not int:
-            self._move_tree(ex, new, new_st, old)
-        self._move_one(ex, old, old_st, new, new_st, exchange=exchange)
+        moved = [*self._below(ex, old, old_st, new), (old, old_st, new)]
+        if exchange:
+            moved += [*self._below(ex, new, new_st, old), (new, new_st, old)]
+        self._move_all(ex, moved)
 
     def _look_whole(self, ex: Execution, path: bytes, st: Look) -> None:
         """All of a file is an input, time and extended attributes too: a rename takes them along."""
@@ -390,17 +392,32 @@ class Tree:
         if type(st) is not int and stat.S_ISREG(st.st_mode):  # type: ignore[union-attr]
             self.look_extra(ex, path, XATTR)
 
-    def _move_one(
-        self, ex: Execution, old: bytes, old_st: Look, new: bytes, new_st: Look, *, exchange: bool = False
-    ) -> None:
-        """Mark both names; what is known of the file's time and attributes goes with it."""
-        carried = [(node, carried_by(node, old, old_st), carried_by(node, new, new_st)) for node in ex.chain()]
-        self.touch(ex, old, old_st, replaced=True)
-        self.touch(ex, new, new_st, replaced=True)
-        for node, of_old, of_new in carried:
-            node.touched[new].set_mtime, node.touched[new].xattrs = of_old
-            if exchange:
-                node.touched[old].set_mtime, node.touched[old].xattrs = of_new
+    def _below(self, ex: Execution, old: bytes, st: Look, new: bytes) -> list[Move]:
+        """What moves along with a folder, what is in it before itself: all of that is an input."""
+        if not is_folder(st):
+            return []
+        self.look_listing(ex, old)
+        found: list[Move] = []
+        for name in sorted(self.world.entries(old)):
+            source, target = old + b"/" + name, new + b"/" + name
+            one = self.world.look(source)
+            self._look_whole(ex, source, one)
+            found += [*self._below(ex, source, one, target), (source, one, target)]
+        return found
+
+    def _move_all(self, ex: Execution, moved: list[Move]) -> None:
+        """Mark both names of each; what is known of a file's time and attributes goes with it."""
+        nodes = ex.chain()
+        carried = [(node, target, carried_by(node, source, st)) for source, st, target in moved for node in nodes]
+        for source, st, target in moved:
+            there = self.world.look(target)
+            self.touch(ex, source, st, replaced=True)
+            self.touch(ex, target, there, replaced=True)
+        for node, target, taken in carried:
+            node.touched[target].set_mtime, node.touched[target].xattrs = taken
+        for node in nodes:
+            node.made.difference_update(source for source, _, _ in moved)
+            node.made.update(target for _, st, target in moved if is_folder(st))
 
     def _gives_way(self, ex: Execution, old_st: Look, new: bytes, new_st: Look) -> bool:
         """True when ``new`` can be replaced: nothing, a file by a file, or an empty folder by a folder."""
@@ -426,21 +443,6 @@ class Tree:
         for node in ex.chain():
             if path_is_new(node, new):
                 node.extras[(new, REPLACEABLE)] = None
-
-    def _move_tree(self, ex: Execution, old: bytes, st: Look, new: bytes) -> None:
-        """Everything below a folder that moves is read here and made there."""
-        if type(st) is int or not stat.S_ISDIR(st.st_mode):  # type: ignore[union-attr]
-            return
-        self.look_listing(ex, old)
-        for name in sorted(self.world.entries(old)):
-            source, target = old + b"/" + name, new + b"/" + name
-            found = self.world.look(source)
-            self._look_whole(ex, source, found)
-            self._move_tree(ex, source, found, target)
-            self._move_one(ex, source, found, target, self.world.look(target))
-        for node in ex.chain():
-            node.made.discard(old)
-            node.made.add(new)
 
     def link(self, ex: Execution, old: bytes, old_st: Look, new: bytes, new_st: Look) -> None:
         """``ex`` gives the file ``old`` a second name ``new``."""
@@ -530,9 +532,9 @@ class Tree:
                 return
             known = node.states.get(path)
             if known is not None and STRENGTH[known[0]] >= STRENGTH[aspect]:
-                if known[2] or not timed:
+                if covers(known, (aspect, value, timed)):
                     return
-                node.states[path] = (known[0], known[1], True)
+                node.states[path] = (known[0], with_links_of(known[:2], (aspect, value)), known[2] or timed)
             elif known is not None:
                 self._learn_more(node, path, known, (aspect, value), timed)
             else:
@@ -598,6 +600,13 @@ def folder_only(value: object) -> tuple[int, object]:
     """What of a folder's state is an input to an execution that has made or removed names in it: not its times."""
     assert isinstance(value, tuple)
     return OWNER, value[:3]
+
+
+def with_links_of(one: tuple[int, object], other: tuple[int, object]) -> object:
+    """The value of one answer about a file's content, with the number of links where only the other one tells it."""
+    if one[0] != CONTENT or other[0] not in (META, CONTENT) or one[1][NLINK]:  # type: ignore[index]
+        return one[1]
+    return with_links(one[1], other[1][NLINK])  # type: ignore[index]
 
 
 def with_links(state: object, links: int) -> tuple[object, ...]:

@@ -277,6 +277,7 @@ class Replay:
             self._steps()
             if self.undo is not None:
                 self.undo.forget()
+                self._times_of_folders()
         except BaseException:
             if self.undo is not None:
                 self.undo.back()
@@ -370,6 +371,13 @@ class Replay:
             for effect in sorted(self.effects, key=_written_at):
                 if effect[fx.KIND] == fx.FILE and effect[fx.SET_MTIME] is None:
                     self.folders.touch(effect[fx.PATH])
+
+    def _times_of_folders(self) -> None:
+        """Folders in which something was kept until now get their times once more."""
+        for effect in (*self.made, *self.touched_up):
+            path, kind, set_time = effect[fx.PATH], effect[fx.KIND], effect[fx.SET_MTIME]
+            if kind == fx.DIR and set_time not in (None, fx.NOW) and os.lstat(path).st_mtime_ns != set_time:
+                self.folders.touch_up(effect)
 
 
 def _written_at(effect: Effect) -> int:

@@ -145,6 +145,8 @@ class Execs:
             verify = self.decision.verify
             pending.command, pending.misses = self.outside.command, self.root_misses
             pending.expected = verify.expected if verify is not None else None
+        if rights(pending.command) != rights(self.outside.command):  # what procache may see is not what this one may
+            pending.taints.append(reason("credentials", detail="run by another user"))
         if opened_twice(inherited.kinds):
             pending.taints.append(reason("inherited-descriptor", detail="1 and 2, one file opened twice"))
         if not found:
@@ -223,6 +225,12 @@ class Execs:
             ex.inherited[fd] = (st.st_dev, st.st_ino)
             if fd not in t.process.watched and not pending.taints and not self.watcher.watch_after_exec(t, fd):
                 pending.taints.append(reason("inherited-descriptor", detail=fd))
+
+
+def rights(command: Command) -> list[bytes]:
+    """What decides over access to files, of what a command inherits: ids and capabilities."""
+    fields = zip(world_inherited.FIELDS, command.hidden, strict=True)
+    return [value for name, value in fields if name in (b"Uid", b"Gid", b"Groups", b"CapEff")]
 
 
 def opened_twice(kinds: tuple[bytes, ...]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import struct
 import time
 
@@ -13,6 +14,8 @@ PT_INTERP = 3
 #: The kernel reads this much of a file to find out how to run it (BINPRM_BUF_SIZE).
 HEAD = 256
 MAX_SCRIPTS = 5
+#: What ends the name of an interpreter, besides the end of the line.
+_ENDS = re.compile(rb"[ \t\0]")
 
 NATIVE, FOREIGN, SCRIPT, OTHER = "native", "foreign", "script", "other"
 
@@ -46,8 +49,8 @@ def read_kind(path: bytes) -> tuple[str, bytes]:
     try:
         head = os.pread(fd, HEAD, 0)
         if head.startswith(b"#!"):
-            words = head[2:].split(b"\n", 1)[0].strip(b" \t").split(None, 1)
-            return SCRIPT, words[0] if words else b""
+            line = head[2:].partition(b"\n")[0].strip(b" \t")
+            return SCRIPT, _ENDS.split(line, maxsplit=1)[0]  # a \r belongs to the name
         if not head.startswith(b"\x7fELF") or len(head) < 64:
             return OTHER, b""
         machine = struct.unpack_from("<H", head, 18)[0]

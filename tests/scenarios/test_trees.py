@@ -105,6 +105,15 @@ def test_a_skipped_tree_tells_how_much_it_holds(lab: Lab) -> None:
     assert run.of("sh low1") == []
 
 
+def test_the_number_of_links_that_a_skipped_child_asks_for(lab: Lab) -> None:
+    lab.write("in", "1\n")
+    lab.both("stat -c %h in")
+    script = "cat in; stat -c %h in"
+    assert lab.both(script).outcomes("stat") == ["hit"]
+    os.link(lab.path("in"), lab.path("other"))
+    assert lab.both(script).root.outcome != "hit"
+
+
 def test_a_child_that_reads_what_a_skipped_sibling_wrote(lab: Lab) -> None:
     lab.write("in", "1\n")
     script = "steps cat in > a; steps cat a > b; steps cat b say end"

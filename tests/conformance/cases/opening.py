@@ -187,6 +187,14 @@ CASES = (
         hit=A,
     ),
     case(
+        "open/without rights to the folder",
+        ["setpriv", "--reuid=12345", "--clear-groups", "cat", "d/in"],
+        "mkdir d; echo one > d/in; chmod 755 . d",
+        mode("700", "d"),
+        needs=("root", "setpriv"),
+        hit=A,
+    ),
+    case(
         "open/modes of files by umask",
         calls("cat in creat out open new wc mkdir d umask 027 open later wc stat out"),
         IN,

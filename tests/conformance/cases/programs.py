@@ -146,6 +146,13 @@ CASES = (
         hit=A,
     ),
     case("programs/set user id", ["./tool", "in"], f"{IN}; cp /bin/cat tool; chmod 4755 tool", content(), hit=A),
+    case(
+        "programs/a line end of another system",
+        "./s; echo $?",
+        r"printf '#!/bin/sh\r\necho 1\n' > s; chmod +x s",
+        other(Kind.PROGRAM, "a line end of this one", r"printf '#!/bin/sh\necho 1\n' > s"),
+        again=R,
+    ),
     case("programs/not executable", "./in; echo $?", IN, other(Kind.MODE, "executable", "chmod +x in"), again=R),
     case("programs/not there", "./none; echo $?", "", other(Kind.APPEARS, "it is there", "cp /bin/true none"), again=R),
     case(
