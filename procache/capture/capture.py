@@ -26,10 +26,11 @@ from procache.model.aspects import (
     State,
 )
 from procache.model.execution import Execution, Touch
+from procache.model.own import before
 from procache.model.pathrules import IGNORED, TAINTING
 from procache.model.reasons import reason
 from procache.model.record import Record
-from procache.model.tree import before, is_folder
+from procache.model.tree import is_folder
 from procache.store.claims import Claims
 from procache.store.files import drop, temporary, write_new
 

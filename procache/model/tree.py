@@ -35,6 +35,7 @@ from procache.model.aspects import (
 )
 from procache.model.effects import NOW
 from procache.model.execution import Execution, Touch
+from procache.model.own import before, carried_by, inside, is_own, path_is_new
 from procache.model.pathrules import IGNORED
 from procache.model.reasons import reason
 
@@ -113,7 +114,7 @@ class Tree:
                 if path not in node.touched:
                     self._count_links(ex, path, st)
                 return
-            if path in node.touched or (node.made and _inside(path, node.made)):
+            if path in node.touched or (node.made and inside(path, node.made)):
                 return
             if answer is None:
                 answer = self._answer(ex, path, aspect, st)
@@ -199,7 +200,7 @@ class Tree:
     def _pass_through(ex: Execution, folder: bytes) -> None:
         node: Execution | None = ex
         while node is not None and folder not in node.states:
-            if folder in node.touched or (node.made and _inside(folder, node.made)):
+            if folder in node.touched or (node.made and inside(folder, node.made)):
                 return
             node.states[folder] = _IS_FOLDER
             node = node.parent
@@ -240,7 +241,7 @@ class Tree:
         key = (path, LISTING)
         entries: dict[bytes, int] | None = None
         for node in ex.chain():
-            if key in node.extras or path in node.made or (node.made and _inside(path, node.made)):
+            if key in node.extras or path in node.made or (node.made and inside(path, node.made)):
                 return
             if path in node.touched and node.touched[path].replaced:
                 return
@@ -316,7 +317,7 @@ class Tree:
         if type(st) is not int and not stat.S_ISREG(st.st_mode):  # type: ignore[union-attr]
             return self.look(ex, path, TYPE, st)
         for node in ex.chain():
-            if path in node.touched or (node.made and _inside(path, node.made)):
+            if path in node.touched or (node.made and inside(path, node.made)):
                 continue
             known = node.states.get(path)
             if known is not None and known[0] != TYPE:
@@ -528,7 +529,7 @@ class Tree:
     def _fold_state(self, ex: Execution, path: bytes, aspect: int, value: object, timed: bool) -> None:
         node: Execution | None = ex
         while node is not None:
-            if path in node.touched or (node.made and _inside(path, node.made)):
+            if path in node.touched or (node.made and inside(path, node.made)):
                 return
             known = node.states.get(path)
             if known is not None and STRENGTH[known[0]] >= STRENGTH[aspect]:
@@ -620,54 +621,8 @@ def is_folder(st: Look) -> bool:
     return not isinstance(st, int) and stat.S_ISDIR(st.st_mode)
 
 
-def is_own(node: Execution, path: bytes) -> bool:
-    """True when what is at ``path`` now, attributes included, is the work of ``node``."""
-    touch = node.touched.get(path)
-    return touch is not None and (touch.replaced or touch.xattrs or not touch.prior)
-
-
-def carried_by(node: Execution, path: bytes, st: Look) -> tuple[int | None, bool]:
-    """(time set, attributes set) that go with a file when it is renamed."""
-    touch = node.touched.get(path)
-    if touch is not None:
-        return touch.set_mtime, touch.xattrs
-    if isinstance(st, int) or stat.S_ISLNK(st.st_mode):
-        return None, False
-    return st.st_mtime_ns, True
-
-
-def path_is_new(node: Execution, path: bytes) -> bool:
-    """True when ``node`` knows nothing of ``path`` yet, neither as a fact nor as its own work."""
-    return not (path in node.touched or path in node.states or (node.made and _inside(path, node.made)))
-
-
 def part_of(ex: Execution, why: dict[str, object]) -> dict[str, object]:
     """The reason that an ancestor gets for a taint of ``ex``: which program, and which kind of thing."""
     if why["code"] == "child":
         return why
     return reason("child", detail=(ex.command.program, str(why["code"])))
-
-
-def before(node: Execution, folder: bytes, entries: dict[bytes, int]) -> dict[bytes, int]:
-    """The entries that ``folder`` had before ``node`` changed any of them."""
-    names = node.touched_in.get(folder)
-    if not names:
-        return entries
-    entries = dict(entries)
-    for name in names:
-        prior = node.touched[folder + b"/" + name if folder != b"/" else b"/" + name].prior
-        if prior:
-            entries[name] = prior
-        else:
-            entries.pop(name, None)
-    return entries
-
-
-def _inside(path: bytes, folders: set[bytes]) -> bool:
-    """True when ``path`` lies below one of ``folders``."""
-    at = path.rfind(b"/")
-    while at > 0:
-        if path[:at] in folders:
-            return True
-        at = path.rfind(b"/", 0, at)
-    return False
