@@ -6,6 +6,7 @@ Imports inside functions count; imports for type checkers alone do not.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -132,3 +133,11 @@ def test_everything_imported_exists() -> None:
         if other.partition(".")[0] == "procache" and other not in MODULES
     }
     assert missing == set()
+
+
+def test_the_architecture_page_names_every_module_and_no_other() -> None:
+    page = (PACKAGE.parent / "docs" / "architecture.md").read_text()
+    named = set(re.findall(r"`(?:\w+/)?(\w+\.(?:py|c|h))`", page))
+    sources = [path for pattern in ("*.py", "*.c", "*.h") for path in PACKAGE.rglob(pattern)]
+    there = {path.name for path in sources} - {"__init__.py", "__main__.py"}
+    assert (sorted(there - named), sorted(named - there)) == ([], [])
