@@ -15,7 +15,6 @@ from procache.store import CAREFUL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import NoReturn
 
     from procache.store.layout import Layout
@@ -49,22 +48,6 @@ def path_of(layout: Layout, digest: bytes) -> bytes:
 def parse_name(name: bytes) -> bytes | None:
     """The digest that a file name in the blobs' folders stands for; None for a name that no blob has."""
     return digests.parsed(name.removesuffix(PACKED))
-
-
-def names(layout: Layout) -> Iterator[tuple[bytes, bytes]]:
-    """(digest, path) of every blob in the store, folder by folder; what vanishes meanwhile may be among them."""
-    for folder in _listed(layout.blobs):
-        for name in _listed(layout.blobs + b"/" + folder):
-            digest = parse_name(name)
-            if digest is not None:
-                yield digest, b"/".join((layout.blobs, folder, name))
-
-
-def _listed(folder: bytes) -> list[bytes]:
-    try:
-        return sorted(os.listdir(folder))
-    except OSError:  # not a folder, or gone
-        return []
 
 
 def present(layout: Layout, digest: bytes) -> bool:

@@ -276,13 +276,6 @@ def keys(layout: Layout) -> Iterator[bytes]:
                 yield key
 
 
-def every(layout: Layout) -> Iterator[tuple[bytes, Record]]:
-    """(command key, record) of all readable records in the store, in no order."""
-    for key in keys(layout):
-        for record in load(layout, key):
-            yield key, record
-
-
 def lately_used(layout: Layout, most: int) -> Iterator[Record]:
     """The newest readable record of each command, of the ``most`` commands that were used last."""
     from heapq import nlargest

@@ -26,11 +26,6 @@ def compress(content: bytes) -> bytes:
     return packed
 
 
-def decompress(packed: bytes, most: int) -> bytes:
-    """The content of one frame, as ``pieces`` gives it."""
-    return b"".join(pieces(packed, most))
-
-
 def pieces(packed: bytes, most: int) -> Iterator[bytes]:
     """The content of one frame, piece by piece. Raises ValueError where ``packed`` is not just that, or holds more."""
     zstd = _module()

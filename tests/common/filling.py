@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import stat
 import time
+from collections.abc import Iterator
 
 from procache import digests
 from procache.model import effects as fx
 from procache.model.aspects import ABSENT
 from procache.model.command import told
 from procache.model.record import Record
-from procache.store import blobs, records, writer
+from procache.store import blobs, records, scan, writer
 from procache.store.layout import Layout
 
 DAY = 86400.0
@@ -70,8 +71,19 @@ def put(layout: Layout, key: bytes, made: Record, *contents: bytes, age: float =
 
 def blob_path(layout: Layout, content: bytes) -> bytes:
     """Where the blob with this content is."""
-    digest = digests.of_bytes(content)
-    return next(path for known, path in blobs.names(layout) if known == digest)
+    return blob_paths(layout)[digests.of_bytes(content)]
+
+
+def blob_paths(layout: Layout) -> dict[bytes, bytes]:
+    """Digest and path of every blob."""
+    return {entry.id: entry.path for entry in scan.blob_files(layout)}
+
+
+def every_record(layout: Layout) -> Iterator[tuple[bytes, Record]]:
+    """(command key, record) of all that can be read."""
+    for key in records.keys(layout):
+        for made in records.load(layout, key):
+            yield key, made
 
 
 def has_blob(layout: Layout, content: bytes) -> bool:

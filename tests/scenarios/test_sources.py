@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from common.filling import every_record
 
 from procache.model.aspects import NAMES
 from procache.model.record import telling
-from procache.store import records
 from procache.store.layout import Layout
 
 from .lab import Lab
@@ -45,7 +45,7 @@ def prepared(lab: Lab) -> Lab:
 
 def found(cache: Path) -> Iterator[str]:
     """Of each record, in an order of its own: the command, facts without what differs from run to run, effects."""
-    for _, record in records.every(Layout(os.fsencode(cache))):
+    for _, record in every_record(Layout(os.fsencode(cache))):
         facts = [(path, NAMES[aspect], telling(value, timed), timed) for path, aspect, value, timed in record.facts]
         effects = sorted((effect[0], effect[1]) for effect in record.effects)
         yield repr((record.command[1], record.status, sorted(map(repr, facts)), effects))

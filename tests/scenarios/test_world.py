@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from common.filling import every_record
 
-from procache.store import records
 from procache.store.layout import Layout
 
 from .lab import ROOT, Lab
@@ -102,7 +102,7 @@ def check(lab: Lab, cmd: list[str], options: list[str], line: Line, decision: st
     if decision == "key":
         changed(lab, cmd, options, line)
     elif decision == "fact":
-        paths = [os.fsdecode(fact[0]) for _, record in records.every(store(lab)) for fact in record.facts]
+        paths = [os.fsdecode(fact[0]) for _, record in every_record(store(lab)) for fact in record.facts]
         assert any(re.fullmatch(line.facts, path) for path in paths), paths
 
 

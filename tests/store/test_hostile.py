@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from common.filling import every_record
 
 from procache import digests
 from procache.model import aspects as asp
 from procache.model import effects as fx
 from procache.model.record import Record
-from procache.store import blobs, records
+from procache.store import blobs
 from procache.store.layout import Layout
 from procache.store.writer import add_record
 
@@ -55,7 +56,7 @@ class Victim:
 
     def forge(self, change: Callable[[Victim, dict[str, Any]], None]) -> None:
         """Put a changed record in the place of each that is stored."""
-        for key, record in list(records.every(self.layout)):
+        for key, record in list(every_record(self.layout)):
             fields = dict(zip(Record.__slots__, record.values(), strict=True))
             change(self, fields)
             forged = Record.of(fields.values())

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgpack
 import pytest
+from common.filling import every_record
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from model.records import make_record
@@ -171,7 +172,7 @@ def test_keys_have_files_of_their_own(layout: Layout) -> None:
     add(layout, variant(1))
     add_record(layout, other, variant(2), variant(2).pack(), 16)
     assert statuses(layout) == [1]
-    assert {(key, record.status) for key, record in records.every(layout)} == {(KEY, 1), (other, 2)}
+    assert {(key, record.status) for key, record in every_record(layout)} == {(KEY, 1), (other, 2)}
 
 
 def test_no_record_file_is_no_records(layout: Layout) -> None:
@@ -421,7 +422,7 @@ def test_foreign_files_among_the_records_are_passed_over(layout: Layout) -> None
     (folder / "zz").mkdir()
     (folder / "zz" / "no-digest").write_bytes(b"?")
     (folder / "stray").mkdir()
-    assert [record.status for _, record in records.every(layout)] == [1]
+    assert [record.status for _, record in every_record(layout)] == [1]
 
 
 # -- many at once ----------------------------------------------------------------------------------

@@ -6,9 +6,11 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from common.filling import blob_paths
+
 from procache import digests
 from procache.model.record import Damaged, Record
-from procache.store import blobs, records, zstd
+from procache.store import records, zstd
 from procache.store.layout import Layout
 from procache.store.named import blobs_of
 
@@ -30,7 +32,7 @@ def look(folder: Path) -> Store:
     layout = Layout(os.fsencode(folder))
     faults: list[str] = []
     stored = set()
-    for digest, path in blobs.names(layout):
+    for digest, path in blob_paths(layout).items():
         stored.add(digest)
         if not holds(digest, path):
             faults.append(f"blob {os.path.basename(os.fsdecode(path))} has another content")
@@ -63,7 +65,7 @@ def holds(digest: bytes, path: bytes) -> bool:
         data = file.read()
     if path.endswith(b".zst"):
         try:
-            data = zstd.decompress(data, MOST)
+            data = b"".join(zstd.pieces(data, MOST))
         except ValueError:
             return False
     return digests.fits(digest, data)

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from common.filling import blob_path
+
 from procache import digests
 from procache.store import blobs, records
 from procache.store.layout import Layout
@@ -101,7 +103,7 @@ def of_blobs(bench: Bench, layout: Layout, step: int) -> None:
     for name, content in (("plain", os.urandom(BLOB)), ("compressed", os.urandom(BLOB) + b"text\n" * 2000)):
         digest = digests.of_bytes(content)
         blobs.put(layout, digest, content)
-        path = next(Path(os.fsdecode(path)) for found, path in blobs.names(layout) if found == digest)
+        path = Path(os.fsdecode(blob_path(layout, content)))
         stored = path.read_bytes()
         for what, data in damages(stored, step):
             bench.count(f"{name} blobs damaged, in the readers")
