@@ -14,7 +14,7 @@ import os
 import shutil
 import time
 
-from procache.store import CAREFUL, claims, files, litter, locks, pins, scan, tally
+from procache.store import CAREFUL, claims, files, litter, lockfile, locks, pins, scan, tally
 from procache.store.choice import Choice, Limits, Sum
 from procache.store.layout import CLEARED
 from procache.store.scan import BLOB, JOURNAL, RECORD
@@ -146,6 +146,8 @@ def collect(layout: Layout, limits: Limits, *, dry: bool = False) -> Figures:
         if not dry:
             delete_cleared(layout, now)
             delete_memos(layout, now)
+            for folder in scan.listed(layout.records):
+                lockfile.tidy(folder.path, now)
         since = tally.end(layout)
         choice = Choice(layout, limits, now)
         for entry in scan.entries(layout):

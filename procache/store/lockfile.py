@@ -9,8 +9,14 @@ from __future__ import annotations
 import os
 import time
 
+from procache.store import scan
+
 #: Seconds after which a lock that does not change hands is broken, and for which it is waited for at all.
 LEFT_BEHIND, PATIENCE = 2.0, 10.0
+#: How these files are called; behind that comes more for one that is being broken.
+NAME = b".held"
+#: After so long (s) nobody has such a lock, or is breaking it: a wide limit, since a server has a clock of its own.
+_LONG_AGO = 60.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.0005, 0.02
 
 Identity = tuple[int, int]
@@ -54,6 +60,17 @@ class LockFile:
             except OSError:
                 pass  # it is broken before long
         self.held = None
+
+
+def tidy(folder: bytes, now: float) -> None:
+    """Remove what dead processes have left of such locks in a folder. ``now`` in seconds since 1970."""
+    for entry in scan.listed(folder):
+        if entry.name.startswith(NAME):
+            try:
+                if now - entry.stat(follow_symlinks=False).st_ctime > _LONG_AGO:
+                    os.unlink(entry.path)
+            except OSError:
+                pass  # it has just gone
 
 
 def _made(path: bytes) -> Identity:

@@ -104,9 +104,9 @@ class Folder:
             files.make_folder(self.path)
             self.fd = os.open(self.path + b"/.lock", flags, 0o600)
         if not hold(self.fd, EXCLUSIVE, _WRITERS_PATIENCE) and refused(self.fd):
-            from procache.store.lockfile import LockFile
+            from procache.store.lockfile import NAME, LockFile
 
-            self.file = LockFile(self.path + b"/.held")
+            self.file = LockFile(self.path + b"/" + NAME)
             self.file.take()
         return self
 

@@ -129,6 +129,22 @@ def test_what_is_used_while_a_batch_waits_stays(layout: Layout, monkeypatch: pyt
     assert not has_record(layout, key_of(1))
 
 
+def test_locks_that_dead_processes_left_go(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(layout, 1)
+    folder = Path(os.fsdecode(layout.record(key_of(0)))).parent
+    left = [folder / ".held", folder / ".held-0123456789abcdef"]
+    for path in left:
+        path.touch()
+    gc.collect(layout, Limits())
+    assert all(path.exists() for path in left), "somebody may have just made them"
+    later = time.time() + 90
+    monkeypatch.setattr(time, "time", lambda: later)
+    gc.collect(layout, Limits())
+    assert not any(path.exists() for path in left)
+    assert has_record(layout, key_of(0))
+    assert (folder / ".lock").exists()
+
+
 def test_who_uses_blobs_is_waited_for(layout: Layout) -> None:
     contents = fill(layout, 2, step=DAY)
     told, tell = os.pipe()
