@@ -25,6 +25,7 @@ OF_OTHERS = 30 * 86400.0
 #: No more of a note is read.
 _MOST = 1 << 24
 _NAME = re.compile(rb"w-([0-9a-f]{8}-[0-9]+-[0-9a-f]{16})" + re.escape(NOTE))
+_HOST = re.compile(rb"[0-9a-f]{%d}" % (2 * hosts.LENGTH))
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _REMOVABLE = (stat.S_IFREG, stat.S_IFLNK, stat.S_IFIFO)
 
@@ -39,11 +40,16 @@ def clear_up(note: bytes, now: float, removed: Sum, dry: bool) -> bool:
         return True
     try:
         st = os.lstat(note)
+        forgotten = now - st.st_mtime > OF_OTHERS
+        if st.st_uid != os.geteuid():
+            return forgotten
         host, *folders = _read(note)
     except OSError:  # not even a file
         return True
-    if st.st_uid != os.geteuid() or host != hosts.own().hex().encode():
-        return now - st.st_mtime > OF_OTHERS
+    if not _HOST.fullmatch(host):  # its process was killed while it wrote that, before it made any temporary
+        return True
+    if host != hosts.own().hex().encode():
+        return forgotten
     pattern = re.compile(re.escape(PREFIX + name[1]) + rb"-[0-9]+(%b)?" % re.escape(ASIDE))
     done = [_clear_up(folder, pattern, now, removed, dry) for folder in folders]
     return all(done)

@@ -213,6 +213,7 @@ def test_a_note_that_none_can_have_written_leads_nowhere(place: Place, content: 
     before = place.picture()
     collect(place)
     assert place.picture() == before
+    assert notes(place) == []
     leading_to(note_of(place, b""), place.top)
     assert collect(place) > 0, "a good note is followed"
 
