@@ -9,24 +9,30 @@ from __future__ import annotations
 import os
 
 from procache.replay import streams as out
+from procache.world import inherited
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procache.model.record import Record
 
 BROKEN_PIPE = 13
+#: How a helper ends that left the rest unwritten, since a signal ends the program.
+INTERRUPTED = 2
+#: So often (s) a helper looks whether one waits for it.
+_LOOKS = 0.05
 
 
 class Delivery:
     """See the module. ``shared``: our descriptors for those of the tracee; ``blob``: of the output, or -1.
 
-    Raises OSError, with nothing begun.
+    ``pid``: the process that a signal ends before all is written, or 0. Raises OSError, with nothing begun.
     """
 
-    __slots__ = ("record", "blob", "shared", "helper", "go")
+    __slots__ = ("record", "blob", "shared", "pid", "helper", "go")
 
-    def __init__(self, record: Record, blob: int, shared: dict[int, int]) -> None:
+    def __init__(self, record: Record, blob: int, shared: dict[int, int], pid: int = 0) -> None:
         self.record = record
+        self.pid = pid
         self.blob = blob
         self.shared = shared
         self.helper, self.go = 0, -1
@@ -50,14 +56,32 @@ class Delivery:
             try:
                 os.close(self.go)
                 if os.read(reader, 1):
+                    self._heed_signals()
                     status = self._write()
             finally:
                 os._exit(BROKEN_PIPE if status == -BROKEN_PIPE else status != self.record.status)
 
+    def _heed_signals(self) -> None:
+        """From now on leave the rest when a signal waits for the program that would end it, or when it is gone."""
+        import signal
+
+        def look(*_: object) -> None:
+            try:
+                waits = inherited.pending_signals(self.pid, nothing=inherited.HARMLESS_SIGNALS)
+            except OSError:
+                waits = 1
+            if waits:
+                os._exit(INTERRUPTED)
+
+        if self.pid:
+            signal.signal(signal.SIGALRM, look)
+            signal.setitimer(signal.ITIMER_REAL, _LOOKS, _LOOKS)
+
     def begin(self) -> tuple[int, int]:
         """Write, or have it written. Returns the status of the program (-13: its reader is gone), and the helper or 0.
 
-        A helper ends with 0, with 13 where the reader is gone, and with 1 where the output could not be written.
+        A helper ends with 0, with 13 where the reader is gone, with 1 where the output could not be written, and with
+        2 where a signal is to end the program.
         """
         if not self.helper:
             return self._write(), 0

@@ -6,11 +6,14 @@ out what the pipe on a program's stdin holds (``Gather``): then the exec is deci
 
 from __future__ import annotations
 
+import os
 import signal
 
 from ptrace.binding.func import PTRACE_CONT
 
+from procache.model.reasons import reason
 from procache.tracer import arch
+from procache.tracer.delivery import INTERRUPTED
 from procache.tracer.gather import Gather
 from procache.tracer.skip import OUTPUT_LOST
 from procache.tracer.source import resume
@@ -65,10 +68,22 @@ class Held:
         """The output of a skipped program is written, or could not be (``Delivery``)."""
         if ended >> 8 == signal.SIGPIPE:
             status = -signal.SIGPIPE
+        elif ended >> 8 == INTERRUPTED:
+            return self._interrupted(t)
         elif ended:
             status = status or 1
             self.execs.tree.taint(t.ex, OUTPUT_LOST)
         exit_now(t, status)
+
+    def _interrupted(self, t: Tracee) -> None:
+        """A signal waits for a skipped program, which ends by it with a part of its output, as it would natively."""
+        try:
+            waits = inherited.pending_signals(t.process.tgid, nothing=inherited.HARMLESS_SIGNALS)
+        except OSError:
+            return  # it is gone, and its end comes next
+        number = (waits & -waits).bit_length() or signal.SIGKILL
+        self.execs.tree.taint(t.ex, reason("signal", detail=number))
+        exit_now(t, -number)
 
     def _gathered(self, t: Tracee, status: int) -> None:
         """It is known what the stdin of a held tracee is, or that it is not to be waited for."""
@@ -84,7 +99,12 @@ class Held:
         return self.leave(t) if skipped else resume(t.tid, PTRACE_CONT, 0)
 
     def abandon(self, t: Tracee) -> None:
-        """A tracee has ended: nobody waits for its stdin any more."""
+        """A tracee has ended: nobody waits for its stdin any more, and no more of its output is written."""
+        for helper, (skipped, _) in [*self.helpers.items()]:
+            if skipped is t:
+                del self.helpers[helper]
+                os.kill(helper, signal.SIGKILL)
+                self.execs.tree.taint(t.ex, OUTPUT_LOST)
         for helper, (held, gather) in [*self.gathers.items()]:
             if held is t:
                 del self.gathers[helper]

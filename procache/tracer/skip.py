@@ -66,7 +66,8 @@ class Skip:
             replay.stage()
             if self._reads_pipe() and pending.gather is not None:
                 pending.gather.take()
-            delivery = Delivery(record, blob, shared)
+            alone = len(t.process.threads) == 1  # only then it is held behind its exec, where nothing is caught
+            delivery = Delivery(record, blob, shared, t.process.tgid if alone else 0)
             self._account(t, pending, record, blob)
             try:
                 replay.commit()

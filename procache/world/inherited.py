@@ -30,6 +30,9 @@ PYTHON_IGNORES = (1 << 12) | (1 << 24)
 #: Signals that do nothing unless they are caught: SIGCHLD, SIGCONT, SIGURG, SIGWINCH.
 QUIET_SIGNALS = (1 << 16) | (1 << 17) | (1 << 22) | (1 << 27)
 
+#: Those, and signals that only stop a process: SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU.
+HARMLESS_SIGNALS = QUIET_SIGNALS | 0b1111 << 18
+
 Values = tuple[bytes, ...]
 
 
@@ -67,15 +70,18 @@ def own_status_fields() -> Values:
     return tuple(values)
 
 
-def pending_signals(pid: int) -> bool:
-    """True when a signal waits for a process that it neither blocks nor ignores, and that does something by default."""
+def pending_signals(pid: int, *, nothing: int = QUIET_SIGNALS) -> int:
+    """The signals, as a mask, that wait for a process which neither blocks nor ignores them, but for ``nothing``.
+
+    Raises OSError when the process is gone.
+    """
     values = {}
     for line in read_status(pid).splitlines():
         name, _, value = line.partition(b":")
         if name in (b"SigPnd", b"ShdPnd", b"SigBlk", b"SigIgn"):
             values[name] = int(value, 16)
     waiting = values[b"SigPnd"] | values[b"ShdPnd"]
-    return bool(waiting & ~(values[b"SigBlk"] | values[b"SigIgn"] | QUIET_SIGNALS))
+    return waiting & ~(values[b"SigBlk"] | values[b"SigIgn"] | nothing)
 
 
 def attributes(pid: int | str) -> bytes:

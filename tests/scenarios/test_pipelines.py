@@ -390,6 +390,33 @@ def test_a_reader_that_is_killed_while_it_is_held(lab: Lab, number: int) -> None
     assert lab.both(["/usr/bin/python3", "-c", KILLED.format(number=number)]).out == b"%d ['in']\n" % number
 
 
+UNREAD = """
+import os, subprocess, time
+writer = subprocess.Popen(["seq", "200000"], stdout=subprocess.PIPE)
+begin, rest = writer.stdout.read(10), b""
+number = int(open("signal").read()) if os.path.exists("signal") else 0
+time.sleep(0.2)
+if number:
+    writer.send_signal(number)
+    time.sleep(0.2)
+if number in (0, 28):  # SIGWINCH
+    rest = writer.stdout.read()
+print(begin, len(rest), writer.wait())
+"""
+
+
+@pytest.mark.parametrize("number", [15, 2, 9, 28])
+def test_a_writer_that_gets_a_signal_while_nobody_reads(lab: Lab, number: int) -> None:
+    """A skipped one dies at once, as one that runs; a signal that does nothing does nothing."""
+    command = ["/usr/bin/python3", "-c", UNREAD]
+    lab.both(command)
+    lab.write("signal", str(number))
+    for _ in range(2):
+        run = lab.both(command)
+        assert run.outcomes("seq") == ["hit"] or run.root.outcome == "hit"
+        assert (run.root.outcome == "uncacheable") == (number != 28)
+
+
 def test_a_stage_below_make(lab: Lab) -> None:
     lab.write("in", NUMBERS)
     lab.write("Makefile", "out: in\n\tcat in | sort -r | tail -n 3 > out\n")
