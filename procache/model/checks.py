@@ -91,13 +91,18 @@ def refuse(what: str, path: bytes = b"") -> None:
     raise Damaged(f"{what}: {path[:200]!r}" if path else what)
 
 
+def check_types(kind: type, values: Iterable[object], what: str) -> None:
+    """Each value is of just this type; else ``what`` is wrong."""
+    if any(type(value) is not kind for value in values):
+        refuse(what)
+
+
 def check_command(command: tuple[Any, ...]) -> None:
     """The stored form of a command has parts of the right types (``Command.fields``)."""
     texts, lists = (*command[:1], *command[2:4], *command[6:]), (command[1], *command[4:6])
-    if any(type(text) is not bytes for text in texts) or any(type(words) is not tuple for words in lists):
-        refuse("its command is none")
-    if any(type(word) is not bytes for words in lists for word in words):
-        refuse("its command is none")
+    check_types(bytes, texts, "its command is none")
+    check_types(tuple, lists, "its command is none")
+    check_types(bytes, [word for words in lists for word in words], "its command is none")
 
 
 # -- paths -----------------------------------------------------------------------------------------
@@ -161,7 +166,9 @@ def check_tuple(aspect: int, value: tuple[Any, ...]) -> None:
     if aspect == asp.STDIN:
         if tuple(map(type, value)) not in ((int, bytes), (int, bytes, bool, bytes)):
             refuse("it holds a standard input of no known kind")
-    elif any(type(part) is not int for part in value) or len(value) != _TUPLES[aspect]:
+        return
+    check_types(int, value, "it holds an owner of no known kind")
+    if len(value) != _TUPLES[aspect]:
         refuse("it holds an owner of no known kind")
 
 
@@ -207,12 +214,12 @@ def check_numbers(record: Record) -> None:
             refuse("it holds a time that is none")
     end = record.stdin_end
     whole = (record.status, record.maxrss, record.nested, 0 if end is None else end)
-    if any(type(number) is not int for number in whole) or not 0 <= record.status < 256:
+    check_types(int, whole, "it holds an exit status or a count that is none")
+    if not 0 <= record.status < 256:
         refuse("it holds an exit status or a count that is none")
     if not (0 <= record.maxrss < MOST and 0 <= record.nested < MOST and 0 <= whole[3] < LATEST):
         refuse("it holds a count that is none")
-    if any(type(key) is not bytes for key in record.children):
-        refuse("it holds a command key that is none")
+    check_types(bytes, record.children, "it holds a command key that is none")
 
 
 # -- effects ---------------------------------------------------------------------------------------

@@ -44,12 +44,29 @@ class Folders:
         return self._open(path)
 
     def _open(self, path: bytes) -> int:
-        fd = self.known.get(path)
-        if fd is None:
-            above, _, name = path.rpartition(b"/")
-            fd = os.open(name, _FOLDER, dir_fd=self._open(above)) if path else os.open(b"/", _FOLDER)
-            self.known[path] = fd
+        names: list[bytes] = []
+        above = path
+        while above and above not in self.known:
+            above, _, name = above.rpartition(b"/")
+            names.append(name)
+        if not above and b"" not in self.known:
+            self.known[b""] = os.open(b"/", _FOLDER)
+        fd = self.known[above]
+        while names:
+            fd, above = self._below(fd, above, names.pop(), last=not names)
         return fd
+
+    def _below(self, fd: int, path: bytes, name: bytes, *, last: bool) -> tuple[int, bytes]:
+        """Open a folder in the one at ``path``, and know it; on the way to a very deep one only as long as it takes."""
+        try:
+            found = os.open(name, _FOLDER, dir_fd=fd)
+        finally:
+            if path not in self.known:
+                os.close(fd)
+        path += b"/" + name
+        if last or len(self.known) < KEPT:
+            self.known[path] = found
+        return found, path
 
     def at(self, path: bytes) -> tuple[int, bytes]:
         """A descriptor of the folder in which ``path`` is, valid until the next call, and its name there."""

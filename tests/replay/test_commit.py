@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -99,6 +100,26 @@ def test_a_folder_gives_way_to_a_file_and_a_file_to_a_folder(place: Place, seed:
     place.replay(*shuffled(effects, seed))
     assert (place.top / "one").read_bytes() == b"file"
     assert (place.top / "two" / "f").read_bytes() == b"below"
+
+
+def test_a_file_in_a_very_deep_folder(place: Place) -> None:
+    """Deeper than functions may call themselves, and than there are descriptors to be had."""
+    depth = (4000 - len(place.path(""))) // 2
+    assert depth > 1000
+    deep = place.top
+    folders = []
+    for _ in range(depth):
+        deep = deep / "d"
+        folders.append(str(deep.relative_to(place.top)))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        effects = [place.folder(name) for name in folders]
+        place.replay(*effects, place.file(f"{folders[-1]}/one"))
+        place.replay(*effects, place.file(f"{folders[-1]}/one"), place.file(f"{folders[-1]}/two"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert sorted(os.listdir(deep)) == ["one", "two"]
 
 
 def test_a_read_only_folder_is_filled_first(place: Place) -> None:
