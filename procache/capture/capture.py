@@ -203,7 +203,7 @@ class Capture:
                 raise Unrecordable(reason("special-file", path=path, detail="link of another owner"))
             if xattrs is not None:
                 raise Unrecordable(reason("special-file", path=path, detail="link with attributes"))
-            same = fact is not None and fact[0] == TARGET and fact[1] == target
+            same = fact is not None and fact[0] == TARGET and fact[1] == target and touch.set_mtime is None
             return None if same else (path, fx.LINK, touch.prior, target, touch.set_mtime, False, None)
         if kind == stat.S_IFIFO:
             return path, fx.FIFO, touch.prior, plain_state(st), None, False, None

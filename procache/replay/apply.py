@@ -138,10 +138,10 @@ class Replay:
                 raise ReplayFailed(f"{os.fsdecode(path)} is not there")
             self.touched_up.append(effect)
         elif not absent and stat.S_IFMT(st.st_mode) == effect_type(effect):  # type: ignore[union-attr]
-            if kind == fx.LINK and (os.readlink(path) != effect[fx.STATE] or effect[fx.SET_MTIME] is not None):
+            if kind == fx.LINK and os.readlink(path) != effect[fx.STATE]:
                 self.removed.append(effect)
                 self.made.append(effect)
-            elif kind != fx.LINK:
+            elif kind != fx.LINK or effect[fx.SET_MTIME] is not None:
                 self.touched_up.append(effect)
         else:
             if not absent:
@@ -408,5 +408,5 @@ def effect_type(effect: Effect) -> int:
 def is_right(st: os.stat_result, effect: Effect) -> bool:
     """True where none of the attributes that an effect leaves is to be set."""
     state, set_time = effect[fx.STATE], effect[fx.SET_MTIME]
-    right = (st.st_mode, st.st_uid, st.st_gid) == state[:3]  # type: ignore[index]
+    right = effect[fx.KIND] == fx.LINK or (st.st_mode, st.st_uid, st.st_gid) == state[:3]  # type: ignore[index]
     return right and effect[fx.XATTRS] is None and set_time in (None, st.st_mtime_ns)

@@ -203,17 +203,18 @@ class Folders:
         os.mkdir(name, stat.S_IMODE(st.st_mode) | 0o700, dir_fd=here)
 
     def touch_up(self, effect: Effect) -> None:
-        """Give what is at a path the recorded owner, mode, attributes and time, where they are not so."""
+        """Give what is at a path the recorded owner, mode, attributes and time where they differ; a link its time."""
         path, state = effect[fx.PATH], effect[fx.STATE]
-        assert isinstance(state, tuple)
         here, name = self.at(path)
+        if not isinstance(state, tuple):
+            return set_mtime(name, effect[fx.SET_MTIME], here)
         thing = os.open(name, _THING, dir_fd=here)
         try:
             set_owner_and_mode(thing, path, state[MODE], state[UID], state[GID])
         finally:
             os.close(thing)
         set_xattrs(b"/proc/self/fd/%d/%b" % (here, name), effect[fx.XATTRS])
-        set_mtime(name, effect[fx.SET_MTIME], here)
+        return set_mtime(name, effect[fx.SET_MTIME], here)
 
 
 def set_owner_and_mode(thing: int, path: bytes, mode: int, uid: int, gid: int) -> None:

@@ -305,6 +305,13 @@ ATTRIBUTES = (
         content(),
         touched("d", hit=A),
     ),
+    case(
+        "attributes/a time of a link that is there",
+        calls("cat in lutime link 77777"),
+        f"{IN}; ln -s in link",
+        content(),
+        times=("link",),
+    ),
     case("attributes/a time of a link", calls("cat in symlink in out lutime out 77777 mtime out"), IN, content()),
     case("attributes/the time of now", calls("utimenow in cat other"), f"{IN}; echo 2 > other", content("other")),
     case("attributes/by descriptor", calls("cat in open out wct write x futime 424242 fchmod 600"), IN, content()),
