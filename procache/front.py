@@ -15,7 +15,7 @@ from procache.errors import SCARCE, UsageError
 from procache.model.aspects import ChangedWhileReading
 from procache.model.command import Command, EnvTables
 from procache.model.effects import PATH
-from procache.model.match import ALL, match
+from procache.model.match import first_fit, why_none
 from procache.model.policy import Policy
 from procache.model.reasons import Reason, reason
 from procache.model.record import Record
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from procache.store.layout import Layout
     from procache.store.records import RecordFile
 
-COMPARED, TOLD = 3, 64
 #: The files of so many executions are renewed while the command waits.
 FEW = 32
 
@@ -157,24 +156,11 @@ class Front:
         return found
 
     def _fitting(self, file: RecordFile, misses: list[Reason]) -> Record | None:
-        tried: list[Record] = []
-        failed: Record | None = None
-        for record in file.likely(self.world, self, self.policy, self.command.fields()):
-            if not match(record, self.world, self, self.policy).differences:
-                if not (self.policy.resume and record.status):
-                    return record
-                failed = failed or record  # with --resume, work that is done goes before a failure over its results
-                continue
-            tried.append(record)
-        if failed is not None:
-            return failed
-        misses += self.differences(tried[:COMPARED]) if tried else file.refused or [reason("no-record")]
-        return None
-
-    def differences(self, tried: list[Record]) -> list[Reason]:
-        """All differences of the record that comes nearest."""
-        found = [match(record, self.world, self, self.policy, most=ALL).differences for record in tried]
-        return min(found, key=len)[:TOLD]
+        likely = file.likely(self.world, self, self.policy, self.command.fields())
+        found, _, others = first_fit(likely, self.world, self, self.policy)
+        if found is None:
+            misses += why_none(others, self.world, self, self.policy) or file.refused or [reason("no-record")]
+        return found
 
     def replay(self, record: Record) -> int:
         """Put a record in place and write its output; returns the status. Raises ReplayFailed, with nothing changed."""

@@ -33,6 +33,7 @@ from procache.model.reasons import Reason, reason
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Protocol
 
     from procache.model.policy import Policy
@@ -62,6 +63,8 @@ if TYPE_CHECKING:
 
 
 ALL = 1 << 30
+#: How many records are compared in full when none fits, to say why; and how many differences are told.
+COMPARED, TOLD = 3, 64
 
 
 class Match:
@@ -118,6 +121,32 @@ def match(record: Record, world: World, streams: Streams, policy: Policy, *, mos
         if len(result.differences) >= most:
             break
     return result
+
+
+def first_fit(
+    records: Iterable[Record], world: World, streams: Streams, policy: Policy
+) -> tuple[Record | None, list[Fact], list[Record]]:
+    """The first record that fits or None, its facts as of now, and those that were compared and do not fit.
+
+    With ``--resume``, work that is done goes before a failure over its results.
+    """
+    failed: tuple[Record, list[Fact]] | None = None
+    others: list[Record] = []
+    for record in records:
+        found = match(record, world, streams, policy)
+        if found.differences:
+            others.append(record)
+        elif not (policy.resume and record.status):
+            return record, found.facts, others
+        elif failed is None:
+            failed = record, found.facts
+    return (*failed, others) if failed is not None else (None, [], others)
+
+
+def why_none(others: list[Record], world: World, streams: Streams, policy: Policy) -> list[Reason]:
+    """The differences of the record that comes nearest, of those that do not fit; none where there was no record."""
+    found = [match(record, world, streams, policy, most=ALL).differences for record in others[:COMPARED]]
+    return min(found, key=len, default=[])[:TOLD]
 
 
 def objections(record: Record, policy: Policy) -> list[Reason]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from procache.model.match import ALL, match
+from procache.model.match import first_fit, why_none
 from procache.model.reasons import Reason, reason
 from procache.store import records, usage
 from procache.tracer.fds import TraceeStreams
@@ -12,7 +12,6 @@ from procache.tracer.gather import LEAST_LIMIT, Gather, may_gather
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from procache.model.aspects import Fact
     from procache.model.command import Command
     from procache.model.policy import Policy
     from procache.model.record import Record
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
     from procache.tracer.watch import Watcher
     from procache.verify import Verify
     from procache.world.paths import Found
-
-#: How many variants are compared in full when none fits, to say why; and how many differences are told.
-COMPARED, TOLD = 3, 64
 
 
 class Pending:
@@ -111,7 +107,7 @@ class Decision:
         if streams.wanted and self._ask_pipe(t, pending, streams, tried):
             asked = pending.gather
             return asked if asked is not None and asked.helper else self._take_again(t, pending)
-        pending.misses += self._why_none(tried[:COMPARED], streams) or file.refused or [none]
+        pending.misses += why_none(tried, self.tree.world, streams, self.policy) or file.refused or [none]
         return False
 
     def _put_in_place(self, t: Tracee, pending: Pending, record: Record, started: float) -> bool:
@@ -132,33 +128,11 @@ class Decision:
         self, file: RecordFile, command: Command, streams: TraceeStreams
     ) -> tuple[Record | None, list[Record]]:
         """The first record that fits, and those that do not."""
-        tried: list[Record] = []
-        failed: tuple[Record, list[Fact]] | None = None
-        repeated = command.key in self.books.recorded
-        for record in file.likely(self.tree.world, streams, self.policy, command.fields()):
-            if repeated and record.stored >= self.books.began:
-                continue
-            found = match(record, self.tree.world, streams, self.policy)
-            if found.differences:
-                tried.append(record)
-                continue
-            if not (self.policy.resume and record.status):
-                self.skip.facts = found.facts
-                return record, tried
-            failed = failed or (record, found.facts)  # with --resume, done work goes before a failure over its results
-        if failed is not None:
-            self.skip.facts = failed[1]
-            return failed[0], tried
-        return None, tried
-
-    def _why_none(self, tried: list[Record], streams: TraceeStreams) -> list[Reason]:
-        """All differences of the record that comes nearest."""
-        nearest: list[Reason] | None = None
-        for record in tried:
-            found = match(record, self.tree.world, streams, self.policy, most=ALL)
-            if nearest is None or len(found.differences) < len(nearest):
-                nearest = found.differences
-        return (nearest or [])[:TOLD]
+        likely = file.likely(self.tree.world, streams, self.policy, command.fields())
+        if command.key in self.books.recorded:
+            likely = (record for record in likely if record.stored < self.books.began)
+        found, self.skip.facts, others = first_fit(likely, self.tree.world, streams, self.policy)
+        return found, others
 
     # -- a pipe on its stdin -----------------------------------------------------------------------------------
 
