@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from difflib import SequenceMatcher
 from typing import NamedTuple, TypeVar
 
 from procache.config.sources import policy as settings
@@ -35,6 +36,8 @@ MOST = 16
 
 #: Among so many commands, those used last, the nearest is looked for: some seconds; and for a run that was.
 MOST_COMMANDS, FEWER_COMMANDS = 20_000, 4_000
+#: What a field that differs counts at least; and the characters of arguments that are held against each other.
+A_FIELD, MOST_ALIKE = 1000, 400
 
 
 def diagnose(
@@ -129,13 +132,22 @@ def nearest_commands(known: Iterable[Record], asked: dict[Name, Asked]) -> dict[
         program = name_of(record.command)
         for name in [name for name, wanted in programs.items() if wanted == program]:
             differences = field_differences(record, asked[name])
-            weight = sum(len(str(item.get("recorded", ""))) for item in differences) + 1000 * len(differences)
-            if differences and (name not in best or weight < best[name][0]):
-                best[name] = (weight, record, differences)
+            far = sum(map(distance, differences))
+            if differences and (name not in best or far < best[name][0]):
+                best[name] = (far, record, differences)
     return {
         name: {"argv": list(shown(record.command[1])), "differences": differences}  # type: ignore[arg-type]
         for name, (_, record, differences) in best.items()
     }
+
+
+def distance(difference: Reason) -> int:
+    """How much one field that differs counts: first of all that it does; of arguments, the less the more alike."""
+    old, new = (str(difference.get(name, "")) for name in ("recorded", "current"))
+    if difference.get("aspect") != "arguments":
+        return A_FIELD + min(len(old), A_FIELD - 1)
+    alike = SequenceMatcher(None, old[:MOST_ALIKE], new[:MOST_ALIKE]).quick_ratio()
+    return A_FIELD + int(A_FIELD * (1 - alike))
 
 
 def field_differences(record: Record, now: Asked) -> list[Reason]:

@@ -23,7 +23,9 @@ def test_a_variable_that_was_set_is_named(lab: Lab) -> None:
 
 def test_an_option_that_was_changed_is_named(lab: Lab) -> None:
     lab.write("in", "b\na\n")
+    lab.run("echo")  # shorter, and further away
     lab.run("sort in > out")
+    lab.run("wc in")
     lab.run("sort -r in > out")
     told = lab.raw(["explain"]).out
     assert b"the nearest that was recorded: sh -c 'sort in > out'" in told
