@@ -19,6 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from procache.cli import RunOptions
     from procache.model.policy import Policy
+    from procache.model.record import Record
     from procache.store.layout import Layout
 
 
@@ -114,12 +115,17 @@ def replay_root(front: Front, options: RunOptions, misses: list[Reason]) -> int 
     try:
         if log is not None:
             log.skipped(0, front.command, status)
-        complaint = front.journal_hit(record, status, run_flags(options))
-        if wants_summary(options):
-            if complaint:
-                say(f"the cache folder was not written to: {complaint}")
-            summary({"hit": 1, "miss": 0, "uncacheable": 0}, time.time() - front.started, record.wall, record.nested)
-        front.tend_store(record)
+        close_books(front, options, record, status)
     except SCARCE:
         pass  # the command has its result; what is missing in journal and totals is not worth its status
     return status
+
+
+def close_books(front: Front, options: RunOptions, record: Record, status: int) -> None:
+    """A run that was one hit is over: its journal, its last line, and what the store is due. Raises what is in SCARCE."""
+    complaint = front.journal_hit(record, status, run_flags(options))
+    if wants_summary(options):
+        if complaint:
+            say(f"the cache folder was not written to: {complaint}")
+        summary({"hit": 1, "miss": 0, "uncacheable": 0}, time.time() - front.started, record.wall, record.nested)
+    front.tend_store(record)
