@@ -122,7 +122,7 @@ def replay_root(front: Front, options: RunOptions, misses: list[Reason]) -> int 
 
 
 def close_books(front: Front, options: RunOptions, record: Record, status: int) -> None:
-    """A run that was one hit is over: its journal, its last line, and what the store is due. Raises what is in SCARCE."""
+    """A run that was one hit is over: its journal, its last line, what the store is due. Raises what is in SCARCE."""
     complaint = front.journal_hit(record, status, run_flags(options))
     if wants_summary(options):
         if complaint:

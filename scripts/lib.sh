@@ -2,10 +2,15 @@
 #   environment             makes .venv with procache and its development tools, or leaves it when up to date
 #   tools WHAT:PACKAGE…     installs the Debian package of each command or file that is missing, as root on a
 #                           machine with apt-get; else names it in one line. Returns 1 when something is
-#                           still missing.
+#                           still missing. Does nothing where the script is only asked for its --help.
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+only_help=
+for word in "$@"; do
+    case $word in -h | --help) only_help=1 ;; esac
+done
 
 fail() {
     printf '%s\n' "$*" >&2
@@ -41,6 +46,7 @@ environment() {
         wanted=$(cksum pyproject.toml hatch_build.py bin/procache procache/*/_*.[ch]; pwd -P)
         if [ "$(cat .venv/installed 2>/dev/null)" = "$wanted" ] && .venv/bin/python -c '' 2>/dev/null; then exit 0; fi
         .venv/bin/python -m pip --version >/dev/null 2>&1 || create_venv
+        only_help= # procache is made as for any other use
         headers=$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("include"))')
         tools gcc:gcc /usr/include/stdio.h:libc6-dev "$headers/Python.h:python3-dev" ||
             echo "Without these procache's parts in C are not built, and it is slower." >&2
@@ -59,6 +65,7 @@ missing() { # of WHAT:PACKAGE…, prints the packages whose command or file is n
 
 tools() {
     local packages package
+    [ -z "$only_help" ] || return 0
     packages=$(missing "$@")
     [ -n "$packages" ] || return 0
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
