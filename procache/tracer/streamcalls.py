@@ -275,9 +275,20 @@ class StreamCalls:
         return self._copy(t, source=signed(args[0]), target=signed(args[2]), offset_at=args[1])
 
     def splice(self, t: Tracee, args: Args) -> None:
-        """splice, tee, vmsplice: pages move between pipes unseen."""
-        for fd in (signed(args[0]), signed(args[2])):
-            self.taint(self.inheriting(t, fd)[0], "stream-escapes", "splice")
+        """splice(in, offset, out, …): pages move between pipes unseen."""
+        self._pages(t, args[0], args[2])
+
+    def tee(self, t: Tracee, args: Args) -> None:
+        """tee(in, out, …): as splice."""
+        self._pages(t, args[0], args[1])
+
+    def vmsplice(self, t: Tracee, args: Args) -> None:
+        """vmsplice(fd, …): pages of memory move into a pipe, or out of it."""
+        self._pages(t, args[0])
+
+    def _pages(self, t: Tracee, *fds: int) -> None:
+        for fd in fds:
+            self.taint(self.inheriting(t, signed(fd))[0], "stream-escapes", "splice")
 
     def _copy(self, t: Tracee, source: int, target: int, offset_at: int) -> None:
         self.receive(t, (source,))

@@ -49,6 +49,7 @@ CASES = (
         again=R,
         quick=True,
     ),
+    case("streams/by tee(2)", "cat in | calls fd 1 tee", IN, content(), hit=A),
     case(
         "streams/in one file",
         steps("say 1 complain 2 say 3 cat in"),

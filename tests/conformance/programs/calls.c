@@ -90,6 +90,8 @@ static int do_vmsplice(char **a) {
     return splice(ends[0], 0, fd, 0, strlen(a[0]), 0);
 }
 
+static int do_tee(char **a) { return tee(0, fd, 1 << 15, 0); }  /* stdin stays unread */
+
 static int do_noreplace(char **a) { return renameat2(AT_FDCWD, a[0], AT_FDCWD, a[1], RENAME_NOREPLACE); }
 static int do_chown(char **a) { return chown(a[1], atoi(a[0]), atoi(a[0])); }
 static int do_lchown(char **a) { return lchown(a[1], atoi(a[0]), atoi(a[0])); }
@@ -185,7 +187,7 @@ static int do_fsync(char **a) { return fsync(fd) + fdatasync(fd); }
 
 const struct step table[] = {
     COMMON_STEPS, STEP(creat, 1), STEP(openat, 1), STEP(openat2, 2), STEP(reopen, 1), STEP(alarms, 1), STEP(reopens, 1), STEP(fallocate, 3), STEP(fill, 2),
-    STEP(clone, 1), STEP(pwritev, 3), STEP(append, 1), STEP(preadv, 2), STEP(vmsplice, 1), STEP(noreplace, 2),
+    STEP(clone, 1), STEP(pwritev, 3), STEP(append, 1), STEP(preadv, 2), STEP(vmsplice, 1), STEP(tee, 0), STEP(noreplace, 2),
     STEP(chown, 2), STEP(lchown, 2), STEP(fchown, 1), STEP(lchmod, 2), STEP(fchmodat2, 2), STEP(utimeonly, 2),
     STEP(lutime, 2), STEP(utimenow, 1), STEP(mtime, 1), STEP(fstat, 0), STEP(statx, 1), STEP(faccessat2, 1),
     STEP(statempty, 1), STEP(chownempty, 1),
