@@ -163,6 +163,8 @@ class Capture:
         for path, touch, st in changed:
             if not isinstance(st, int) and touch.set_mtime not in (None, fx.NOW, st.st_mtime_ns):
                 touch.set_mtime = None  # written again after its time was set
+            if self.tree.works.meddled(path, st):
+                raise Unrecordable(reason("changed-outside", path=path))
             if not isinstance(st, int) and (st.st_dev, st.st_ino) in inherited and (ex.writes or ex.stdin):
                 raise Unrecordable(reason("conflict", path=path))
             effect = self._effect(ex, path, touch, st, groups)

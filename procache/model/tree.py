@@ -33,6 +33,7 @@ from procache.model.aspects import (
     ChangedWhileReading,
     Fact,
 )
+from procache.model.authors import Works
 from procache.model.effects import NOW
 from procache.model.execution import Execution, Touch
 from procache.model.own import before, carried_by, inside, is_own, path_is_new
@@ -63,7 +64,7 @@ _IS_FOLDER: State = (TYPE, stat.S_IFDIR, False)
 class Tree:
     """Applies events to executions. ``world`` answers what a path holds now."""
 
-    __slots__ = ("world", "writers", "holds_open", "touches", "rules", "news", "claim")
+    __slots__ = ("world", "writers", "holds_open", "touches", "rules", "news", "claim", "works")
     #: The fact that a folder is passed through.
     FOLDER: State = _IS_FOLDER
 
@@ -73,6 +74,8 @@ class Tree:
         self.rules: PathRules | None = None
         #: ``new_facts``, or its twin in C
         self.news = new_facts
+        #: who has changed what
+        self.works = Works(world)
         #: told of each path before it is changed
         self.claim: Callable[[bytes], object] = lambda path: None
         #: how many changes were announced so far that took no full account of what was there before
@@ -281,15 +284,18 @@ class Tree:
         replaced: bool = False,
         set_mtime: int | None = None,
         content: bool = True,
+        gone: bool = False,
         skipped: bool = False,
     ) -> None:
         """Mark ``path`` as changed by ``ex`` and all above it; what it depended on is recorded already.
 
         ``content`` is False where only mode, owner or attributes change: a time that was set before stays. One that
         was set exactly stays anyhow, until ``Capture`` sees that the file has another one.
-        ``skipped``: by a child of ``ex`` that was skipped, and so has ended already.
+        ``gone``: nothing is there then. ``skipped``: by a child of ``ex`` that was skipped, and so has ended already.
         """
         self.claim(path)
+        if self.works.changes(path, st, there=not gone):
+            self._meddled(ex, path)
         prior = 0 if type(st) is int else stat.S_IFMT(st.st_mode)  # type: ignore[union-attr]
         links = st.st_nlink if prior == stat.S_IFREG else 0  # type: ignore[union-attr]
         for node in ex.chain():
@@ -305,6 +311,13 @@ class Tree:
             if replaced:
                 touch.replaced = True
         self._written(ex, path, skipped)
+
+    @staticmethod
+    def _meddled(ex: Execution, path: bytes) -> None:
+        """What those left that have changed ``path`` before was changed by another hand since."""
+        for node in ex.chain():
+            if path in node.touched:
+                node.taint(reason("changed-outside", path=path))
 
     def write_over(self, ex: Execution, path: bytes, st: Look, *, same_owner: bool = True) -> None:
         """``ex`` opens ``path`` and drops what it held (O_CREAT | O_TRUNC).
@@ -366,7 +379,7 @@ class Tree:
             for node in ex.chain():
                 node.made.discard(path)
         self.touches += 1
-        self.touch(ex, path, st, replaced=True)
+        self.touch(ex, path, st, replaced=True, gone=True)
 
     def move(
         self, ex: Execution, old: bytes, old_st: Look, new: bytes, new_st: Look, *, exchange: bool = False
@@ -410,9 +423,10 @@ class Tree:
         """Mark both names of each; what is known of a file's time and attributes goes with it."""
         nodes = ex.chain()
         carried = [(node, target, carried_by(node, source, st)) for source, st, target in moved for node in nodes]
+        targets = {target for _, _, target in moved}
         for source, st, target in moved:
             there = self.world.look(target)
-            self.touch(ex, source, st, replaced=True)
+            self.touch(ex, source, st, replaced=True, gone=source not in targets)
             self.touch(ex, target, there, replaced=True)
         for node, target, taken in carried:
             node.touched[target].set_mtime, node.touched[target].xattrs = taken

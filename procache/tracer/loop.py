@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 
 from ptrace import PtraceError
 from ptrace.binding.func import (
@@ -86,6 +87,7 @@ class Loop:
         log: TraceLog | None = None,
     ) -> None:
         self.execs = execs
+        self.works = paths.tree.works
         self.endings = endings
         self.tracees = tracees
         self.processes = processes
@@ -179,6 +181,7 @@ class Loop:
         native, number, args = call if isinstance(call, tuple) else arch.entry(pid)
         handler = self.handlers.get(number)
         skipped: object = None
+        self.works.author = t.process.author
         try:
             if handler is None or not native:
                 self._unknown(t, number, native)
@@ -248,6 +251,7 @@ class Loop:
                 result = arch.result()
             if self.log is not None and self.log.calls:
                 self.log.exit(t, result)
+            self.works.author = t.process.author
             try:
                 if then is not None:
                     then(t, result)
@@ -264,6 +268,9 @@ class Loop:
             process.threads.add(child)
             self.near.release(process)
         else:
+            author = t.process.author
+            if author.open:
+                self.works.forks(author, time.time_ns, lambda: open_files(t.process.tgid))
             process = Process(child, t.process)
             t.ex.live += 1
         tracee = self.tracees[child] = Tracee(child, process, t.ex)
@@ -338,6 +345,7 @@ class Loop:
         if process.threads:
             return None
         process.close()
+        process.author.end(time.time_ns())
         if self.log is not None:
             self.log.ended(t, code)
         if t.ex is not self.execs.outside:
@@ -368,6 +376,15 @@ class Loop:
             self.endings.exited(t.process.tgid, t.ex, code, usage or (0.0, 0.0, 0))
         except Exception as error:  # noqa: BLE001 - a fault of ours never costs the command
             self._fault(t, error)
+
+
+def open_files(pid: int) -> set[tuple[int, int]]:
+    """(device, inode) of all files that a process has open."""
+    found = set()
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        st = os.stat(f"/proc/{pid}/fd/{name}")
+        found.add((st.st_dev, st.st_ino))
+    return found
 
 
 def message_of(pid: int, detail: Detail) -> int:

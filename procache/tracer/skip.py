@@ -94,6 +94,7 @@ class Skip:
 
     def _account(self, t: Tracee, pending: Pending, record: Record, blob: int) -> None:
         ex = t.ex
+        self.tree.works.author = t.process.author
         self.tree.fold_facts(ex, [fact for fact in self.facts if fact[1] not in (STDIN, DESCRIPTORS, BEGINS)])
         if record.stdin_end is not None:
             self._fold_stdin(t, pending)
@@ -152,6 +153,7 @@ class Skip:
             replaced=not effect[fx.IN_PLACE],
             set_mtime=effect[fx.SET_MTIME],
             content=effect[fx.KIND] != fx.KEPT,
+            gone=effect[fx.KIND] == fx.GONE,
             skipped=True,
         )
         if effect[fx.XATTRS] is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
+from procache.model.authors import Author
 from procache.model.execution import Execution
 from procache.tracer.source import native
 from procache.world import inherited
@@ -30,12 +31,24 @@ class Unreadable(Exception):
 class Process:
     """What the threads of one process share."""
 
-    __slots__ = ("tgid", "threads", "mem", "cwd", "shares_fs", "attributes", "watched", "free", "own_affinity")
+    __slots__ = (
+        "tgid",
+        "threads",
+        "mem",
+        "cwd",
+        "shares_fs",
+        "attributes",
+        "watched",
+        "free",
+        "own_affinity",
+        "author",
+    )
 
     def __init__(self, tgid: int, parent: Process | None) -> None:
         self.tgid = tgid
         self.threads = {tgid}
         self.mem = -1
+        self.author: Author = Author(parent.author if parent is not None else None)
         #: canonical working folder, or None where it must be asked for
         self.cwd: bytes | None = parent.cwd if parent is not None else None
         self.shares_fs = False

@@ -21,6 +21,8 @@ NETWORK = frozenset(
 LOCAL_FUSE = frozenset(
     b"fuseblk fuse.fuse-overlayfs fuse.ntfs-3g fuse.bindfs fuse.gocryptfs fuse.encfs fuse.cryfs fuse.mergerfs".split()
 )
+#: Those that take the times of changes from this host's clock when they are made: neither a server's nor later.
+TIMED = frozenset(b"ext2 ext3 ext4 xfs btrfs f2fs bcachefs zfs jfs reiserfs nilfs2 tmpfs ramfs overlay".split())
 UNKNOWN = b"?"
 
 

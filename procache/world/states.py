@@ -69,6 +69,19 @@ def _may_be_shared(device: int) -> bool:
     return shared
 
 
+#: Devices by whether times on them are those of this host.
+_timed: dict[int, bool] = {}
+
+
+def keeps_time(path: bytes, device: int) -> bool:
+    """True when a change on this device, where ``path`` is, gets the time of this host's clock, and at once."""
+    if device not in _timed:
+        from procache.world import mounts
+
+        _timed[device] = mounts.kind_at(os.path.dirname(path) or b"/") in mounts.TIMED
+    return _timed[device]
+
+
 def settled(st: os.stat_result, now_ns: int) -> bool:
     """True when any later change of the file must show in its times."""
     newest = st.st_mtime_ns if st.st_mtime_ns > st.st_ctime_ns else st.st_ctime_ns

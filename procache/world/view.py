@@ -75,6 +75,11 @@ class World:
         """As ``look``; a file that other hosts may change is looked at as who opens it sees it."""
         return states.fresh_look(path)
 
+    @staticmethod
+    def keeps_time(path: bytes, device: int) -> bool:
+        """True when changes on this device, where ``path`` is, get the time of this host's clock, and at once."""
+        return states.keeps_time(path, device)
+
     def value(self, aspect: int, path: bytes, st: os.stat_result | int) -> tuple[int, object]:
         """(aspect, value) of what ``st`` shows, for a look that wanted ``aspect``.
 
