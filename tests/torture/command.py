@@ -10,12 +10,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import baddays, concurrency, damage, eviction, faults, kills, large
+from . import baddays, concurrency, damage, eviction, faults, kills, large, onefolder
 from .bench import Bench
 from .trap import build
 
 TORTURES = {
     "concurrency": concurrency.torture,
+    "onefolder": onefolder.torture,
     "kills": kills.torture,
     "faults": faults.torture,
     "damage": damage.torture,
