@@ -26,15 +26,16 @@ MANY = 64
 class Author:
     """A process with its descendants. ``going``: how many of them live; ``ended``: when the last one ended (ns).
 
-    ``open``: paths that the process itself has changed and may have open.
+    ``open``: paths that the process itself has changed and may have open; ``new``: those of them since it last forked.
     """
 
-    __slots__ = ("parent", "going", "ended", "open")
+    __slots__ = ("parent", "going", "ended", "open", "new")
 
     def __init__(self, parent: Author | None) -> None:
         self.parent = parent
         self.going = self.ended = 0
         self.open: set[bytes] = set()
+        self.new: set[bytes] = set()
         node: Author | None = self
         while node is not None:
             node.going += 1
@@ -89,7 +90,7 @@ class Works:
             self.relinked.add((st.st_dev, st.st_ino))
         if self.author not in work.authors:
             work.authors.append(self.author)
-            self.author.open.add(path)
+            self.author.new.add(path)
         work.there = there
         return meddled
 
@@ -99,18 +100,19 @@ class Works:
         A shell opens what a command writes to, waits for it, and lives on. ``now`` gives the time (ns since 1970),
         ``held`` the (device, inode) of the files that the process has open.
         """
-        if not author.open or author.going > 1:
-            return
-        paths, author.open = author.open, set()
-        there = held() if len(paths) <= MANY else None
-        for path in paths if there is not None else ():
-            st = self.world.look(path)
-            if not isinstance(st, int) and (st.st_dev, st.st_ino) in there:  # type: ignore[operator]
-                author.open.add(path)
-            else:
-                work = self.works[path]
-                work.authors.remove(author)
-                work.until = now()
+        if author.open and author.going == 1:
+            paths, author.open = author.open, set()
+            there = held() if len(paths) <= MANY else None
+            for path in paths if there is not None else ():
+                st = self.world.look(path)
+                if not isinstance(st, int) and (st.st_dev, st.st_ino) in there:  # type: ignore[operator]
+                    author.open.add(path)
+                else:
+                    work = self.works[path]
+                    work.authors.remove(author)
+                    work.until = now()
+        author.open |= author.new  # what was opened just now is for the child
+        author.new = set()
 
     def meddled(self, path: bytes, st: Look) -> bool:
         """True where ``path``, at which ``st`` is now, was changed after all had ended that have changed it."""

@@ -269,7 +269,7 @@ class Loop:
             self.near.release(process)
         else:
             author = t.process.author
-            if author.open:
+            if author.open or author.new:
                 self.works.forks(author, time.time_ns, lambda: open_files(t.process.tgid))
             process = Process(child, t.process)
             t.ex.live += 1
