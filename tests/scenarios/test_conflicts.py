@@ -238,8 +238,11 @@ def _all_at_once(lab: Lab, script: str, folders: list[str]) -> None:
 
 def _begin(lab: Lab, cmd: Command) -> subprocess.Popen[bytes]:
     """Start a run, and wait until it says that it is ready. It goes on until its stdin is closed."""
+    known = journal.journals(lab.cache)
     process = lab.start([*PREFIX, "run", "--", *words(cmd)], How(stdin=b""))
     assert process.stdout and process.stdout.readline() == b"ready\n"
+    while journal.journals(lab.cache) == known:  # its writer may be behind
+        time.sleep(0.01)
     return process
 
 
