@@ -24,6 +24,7 @@ from procache.replay.apply import Replay
 from procache.store import blobs
 from procache.store.layout import Layout
 from procache.tracer.skip import Skip
+from procache.tracer.tracee import Process
 from procache.world.view import World
 
 #: Modification time of all that a test found before it began, in ns.
@@ -148,5 +149,5 @@ class Place:
         found = Skip(self.layout, machine.tree, Mock(), Mock())  # it tells them that names have changed
         found.facts = facts
         machine.epoch += 1
-        tracee: Any = SimpleNamespace(ex=parent, process=SimpleNamespace(tgid=os.getpid()))
+        tracee: Any = SimpleNamespace(ex=parent, process=Process(os.getpid(), None))
         return found.put_in_place(tracee, None, record)  # type: ignore[arg-type]
