@@ -63,7 +63,7 @@ _NOT_NAMES = frozenset((b"", b".", b".."))
 class Resolver:
     """Resolves paths, keeping the walks to folders until ``forget`` says that a link or folder changed."""
 
-    __slots__ = ("walks", "texts", "ends")
+    __slots__ = ("walks", "failed", "texts", "ends")
 
     def __init__(self) -> None:
         self.forget()
@@ -71,6 +71,8 @@ class Resolver:
     def forget(self) -> None:
         """Drop every remembered walk: some folder or link was renamed, removed or made."""
         self.walks: dict[bytes, Walk] = {b"/": ROOT}
+        #: those that ended early, where something was missing
+        self.failed: dict[bytes, Walk] = {}
         #: what the links say that were passed
         self.texts: dict[bytes, bytes] = {}
         #: path that ends in a link -> the way behind it: walks and links, the last walk, and the path it leads to
@@ -79,10 +81,16 @@ class Resolver:
     def walk(self, folder: bytes) -> Walk:
         """The walk to an absolute folder path, following links all the way."""
         known = self.walks.get(folder)
-        if known is None:
-            known = self._walk(folder)
-            if not known.error and not known.pseudo:
-                self.walks[folder] = known
+        if known is not None:
+            return known
+        failed = self.failed.get(folder)
+        if failed is not None and look(failed.folder) == failed.error:  # no file is there by now, either
+            return failed
+        known = self._walk(folder)
+        if known.error:
+            self.failed[folder] = known
+        elif not known.pseudo:
+            self.walks[folder] = known
         return known
 
     def resolve(self, path: bytes, follow: bool, st: os.stat_result | int | None = None) -> Found:

@@ -132,11 +132,21 @@ def test_walks_are_kept_until_they_are_forgotten(top: bytes) -> None:
     assert resolver.resolve(top + b"/to-b/file", True).path == top + b"/empty/file"
 
 
-def test_failed_walks_are_not_kept(top: bytes) -> None:
-    resolver = Resolver()
-    assert resolver.resolve(top + b"/none/x", True).walk.error == errno.ENOENT
-    os.mkdir(top + b"/none")
-    assert resolver.resolve(top + b"/none/x", True).walk.error == 0
+@pytest.mark.parametrize("comes", ["folder", "file", "link", "nothing"])
+def test_a_walk_that_ended_early_is_taken_again_when_something_is_there(top: bytes, comes: str) -> None:
+    """Also where nobody says so: a file that is made concerns no walk, nor is told what others do."""
+    resolver, path = Resolver(), top + b"/later/x/y"
+    first = resolver.resolve(path, True)
+    assert (first.path, first.st) == (top + b"/later", errno.ENOENT)
+    if comes == "folder":
+        os.makedirs(top + b"/later/x")
+    elif comes == "file":
+        os.close(os.open(top + b"/later", os.O_CREAT))
+    elif comes == "link":
+        os.symlink(b"nowhere", top + b"/later")
+    again, new = resolver.resolve(path, True), Resolver().resolve(path, True)
+    assert (again.path, again.walk.error) == (new.path, new.walk.error)
+    assert (again.walk is first.walk) == (comes == "nothing")
 
 
 def test_what_a_path_holds_is_looked_up_each_time(top: bytes) -> None:
