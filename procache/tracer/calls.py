@@ -64,6 +64,7 @@ class PathCalls(ReadCalls):
         found = self._target(t, args, spec[0], spec[1], named=True)
         if found is not None:
             self.tree.create(t.ex, found.path, found.st, folder=True)
+            self.comes(found.path)
 
     def rmdir(self, t: Tracee, args: Args, spec: Spec) -> None:
         """rmdir: (dirfd, path)."""
@@ -114,6 +115,7 @@ class PathCalls(ReadCalls):
         new = self._target(t, args, spec[2], spec[3])
         if old is not None and new is not None:
             self.tree.link(t.ex, old.path, old.st, new.path, new.st)
+            self.comes(new.path)  # it may be a link that gets another name
         elif old is not None:
             self.tree.look(t.ex, old.path, TYPE, old.st)
         return None
@@ -149,6 +151,7 @@ class PathCalls(ReadCalls):
         found = self._target(t, args, spec[0] if len(spec) == 2 else None, spec[1])
         if found is not None:
             self.tree.create(t.ex, found.path, found.st)
+            self.comes(found.path)
 
     def mknod(self, t: Tracee, args: Args, spec: Spec) -> None:
         """mknod: (dirfd, path, mode); a device node or socket left behind taints in the end."""

@@ -182,6 +182,11 @@ class Finding:
             else:
                 self.made.append(one)
 
+    def comes(self, path: bytes) -> None:
+        """A name is about to be made: ways may lead through it that ended there before."""
+        if path in self.resolver.missing:
+            self.forget_names()
+
     def forget_names(self) -> None:
         """A folder or link gets another name or none: what was remembered of paths may be wrong now."""
         self.names_changing = True

@@ -11,6 +11,7 @@ changed that was walked through.
 
 from __future__ import annotations
 
+import errno
 import stat
 
 from procache.model.aspects import CONTENT, META, OWNER, TYPE
@@ -165,7 +166,7 @@ class Looks:
             return None
         if (found.blocked or isinstance(found.st, int)) != isinstance(st, int):
             finding.tree.taint(t.ex, reason("changed-outside", path=path))
-        if found.blocked or found.walk.error or found.path.startswith(b"/sys/"):
+        if found.blocked or found.walk.error not in (0, errno.ENOENT) or found.path.startswith(b"/sys/"):
             finding.seen = found
             try:
                 self.handlers[number](t, (flags,) * _ARGUMENTS)

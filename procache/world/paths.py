@@ -63,7 +63,7 @@ _NOT_NAMES = frozenset((b"", b".", b".."))
 class Resolver:
     """Resolves paths, keeping the walks to folders until ``forget`` says that a link or folder changed."""
 
-    __slots__ = ("walks", "failed", "texts", "ends")
+    __slots__ = ("walks", "failed", "missing", "texts", "ends")
 
     def __init__(self) -> None:
         self.forget()
@@ -71,8 +71,9 @@ class Resolver:
     def forget(self) -> None:
         """Drop every remembered walk: some folder or link was renamed, removed or made."""
         self.walks: dict[bytes, Walk] = {b"/": ROOT}
-        #: those that ended early, where something was missing
+        #: those that ended early, and where
         self.failed: dict[bytes, Walk] = {}
+        self.missing: set[bytes] = set()
         #: what the links say that were passed
         self.texts: dict[bytes, bytes] = {}
         #: path that ends in a link -> the way behind it: walks and links, the last walk, and the path it leads to
@@ -89,6 +90,7 @@ class Resolver:
         known = self._walk(folder)
         if known.error:
             self.failed[folder] = known
+            self.missing.add(known.folder)
         elif not known.pseudo:
             self.walks[folder] = known
         return known

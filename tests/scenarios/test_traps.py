@@ -215,3 +215,23 @@ def test_a_signal_for_the_command_reaches_it(lab: Lab) -> None:
     script = "trap 'echo got; exit 7' USR1; kill -USR1 $(cut -d' ' -f4 /proc/$$/stat); sleep 5; echo missed"
     run = lab.run(script)
     assert (run.status, run.out) == (7, b"got\n") or os.environ.get("PROCACHE_TEST_CMD")
+
+
+def test_a_folder_that_was_missing_for_many_programs_comes(lab: Lab) -> None:
+    """Looks below it come to the same again and again, until the command itself makes it, or somebody else has."""
+    look = "steps stat d/x stat d/y stat d/e/f open d/x r"
+    script = f"{look}; {look}; {look}; mkdir d; {look}; {look}; {look}; mkdir d/e; echo 1 > d/x; {look}; {look}; {look}"
+    fresh = lab.save()
+    lab.both(script)
+    for made in ("d", "d/e"):
+        lab.restore(fresh)
+        lab.path(made).mkdir(parents=True)
+        lab.both(script)
+    lab.restore(fresh)
+    lab.both(f"ln -s e l; mkdir e; {look}; {look}; {look}; ln -P l d; {look}; {look}; {look}; : > e/x; {look}; {look}")
+    for content in ("2\n", "3\n"):
+        lab.restore(fresh)
+        lab.write("d/x", content)
+        lab.both(f"{look}; {look}; {look}")
+    lab.restore(fresh)
+    assert lab.both(script).root.outcome == "hit"
