@@ -176,8 +176,8 @@ class Other:
         """See what was added. Where that cannot be read it is believed to go on."""
         try:
             going = is_locked(self.fd)
+            ended = _number(os.pread(self.fd, _TIME, _HEAD - _TIME))  # before the paths, or the last may be missed
             data = os.pread(self.fd, max(0, os.fstat(self.fd).st_size - self.at), self.at)
-            ended = _number(os.pread(self.fd, _TIME, _HEAD - _TIME))
         except OSError:
             return
         self.paths.update(data[place : place + _PATH] for place in range(0, len(data) - _PATH + 1, _PATH))

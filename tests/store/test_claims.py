@@ -277,3 +277,21 @@ def test_in_a_shared_store_the_group_may_look(tmp_path: Path) -> None:
     assert stat.S_IMODE(os.stat(layout.claims).st_mode) == sharing.STICKY
     assert stat.S_IMODE(os.fstat(run.fd).st_mode) == sharing.JOURNAL
     run.end()
+
+
+def test_what_a_run_claims_at_the_very_end_is_seen(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It claims a path and ends between two reads of its file."""
+    one, two = claimed(layout, b"/one"), claimed(layout, b"/two")
+    assert two.meddled([b"/last"], EVER) is None
+    plain = os.pread
+
+    def pread(fd: int, size: int, at: int) -> bytes:
+        data = plain(fd, size, at)
+        monkeypatch.undo()
+        one.add(b"/last")
+        one.end()
+        return data
+
+    monkeypatch.setattr(os, "pread", pread)
+    assert two.meddled([b"/last"], EVER) == b"/last"
+    two.end()
