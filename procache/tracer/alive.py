@@ -48,10 +48,34 @@ class Alive:
 
 def _has_open(tid: int, wanted: os.stat_result) -> bool:
     try:
-        for name in os.listdir(f"/proc/{tid}/fd"):
-            st = os.stat(f"/proc/{tid}/fd/{name}")
-            if (st.st_dev, st.st_ino) == (wanted.st_dev, wanted.st_ino):
-                return True
+        return (wanted.st_dev, wanted.st_ino) in open_files(tid)
     except OSError:
-        pass
-    return False
+        return False
+
+
+def open_files(pid: int) -> set[tuple[int, int]]:
+    """(device, inode) of all files that a process has open. Raises OSError where it may not be asked, or is gone."""
+    found = set()
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            st = os.stat(f"/proc/{pid}/fd/{name}")
+        except OSError:
+            continue  # another thread has closed it by now
+        found.add((st.st_dev, st.st_ino))
+    return found
+
+
+def writable_files(pid: int) -> set[tuple[int, int]] | None:
+    """As ``open_files``; None where that does not tell what the process may change, or cannot be asked."""
+    try:
+        return None if _maps_shared(pid) else open_files(pid)
+    except OSError:
+        return None
+
+
+def _maps_shared(pid: int) -> bool:
+    """True when a process can write to files by its memory, which it can when they are closed, too. Raises OSError."""
+    with open(f"/proc/{pid}/maps", "rb", buffering=0) as file:
+        lines = file.readall().splitlines()
+    # address perms offset dev inode path; what has no file is of inode 0 (proc_pid_maps(5))
+    return any(b" rw-s " in line and line.split(None, 5)[4] != b"0" for line in lines)

@@ -32,6 +32,7 @@ from ptrace.binding.func import (
 )
 
 from procache.tracer import arch, signals
+from procache.tracer.alive import writable_files
 from procache.tracer.dispatch import dispatch
 from procache.tracer.gather import Gather
 from procache.tracer.held import Held
@@ -270,7 +271,7 @@ class Loop:
         else:
             author = t.process.author
             if author.open or author.new:
-                self.works.forks(author, time.time_ns, lambda: open_files(t.process.tgid))
+                self.works.forks(author, time.time_ns, lambda: writable_files(t.process.tgid))
             process = Process(child, t.process)
             t.ex.live += 1
         tracee = self.tracees[child] = Tracee(child, process, t.ex)
@@ -376,15 +377,6 @@ class Loop:
             self.endings.exited(t.process.tgid, t.ex, code, usage or (0.0, 0.0, 0))
         except Exception as error:  # noqa: BLE001 - a fault of ours never costs the command
             self._fault(t, error)
-
-
-def open_files(pid: int) -> set[tuple[int, int]]:
-    """(device, inode) of all files that a process has open."""
-    found = set()
-    for name in os.listdir(f"/proc/{pid}/fd"):
-        st = os.stat(f"/proc/{pid}/fd/{name}")
-        found.add((st.st_dev, st.st_ino))
-    return found
 
 
 def message_of(pid: int, detail: Detail) -> int:
