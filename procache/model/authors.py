@@ -94,11 +94,22 @@ class Works:
         work.there = there
         return meddled
 
-    def forks(self, author: Author, now: Callable[[], int], held: Callable[[], set[tuple[int, int]]]) -> None:
+    def moved(self, names: list[tuple[bytes, bytes]]) -> None:
+        """Files are about to get other names (``changes`` knows of both): who has one open may still write to it.
+
+        ``names``: (old, new) of each.
+        """
+        former = {old: [*self.works[old].authors] for old, _ in names if old in self.works}
+        for old, new in names:
+            work = self.works.get(new)
+            if work is not None:
+                work.authors += [author for author in former.get(old, ()) if author not in work.authors]
+
+    def forks(self, author: Author, now: Callable[[], int], held: Callable[[], set[tuple[int, int]] | None]) -> None:
         """The process is about to get a child: what it has closed by now is not the child's to change.
 
         A shell opens what a command writes to, waits for it, and lives on. ``now`` gives the time (ns since 1970),
-        ``held`` the (device, inode) of the files that the process has open.
+        ``held`` the (device, inode) of the files that the process has open, or None where that cannot be told.
         """
         if author.open and author.going == 1:
             paths, author.open = author.open, set()

@@ -428,6 +428,7 @@ class Tree:
             there = self.world.look(target)
             self.touch(ex, source, st, replaced=True, gone=source not in targets)
             self.touch(ex, target, there, replaced=True)
+        self.works.moved([(source, target) for source, _, target in moved])
         for node, target, taken in carried:
             node.touched[target].set_mtime, node.touched[target].xattrs = taken
         for node in nodes:

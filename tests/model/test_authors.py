@@ -164,6 +164,30 @@ def test_while_another_child_lives_that_may_have_inherited_it_nothing_is_sure(sc
     assert not scene.meddled()
 
 
+def test_where_nobody_can_tell_what_it_has_open_nothing_is_sure(scene: Scene) -> None:
+    scene.end(scene.child)
+    scene.write(scene.parent)
+    for _ in range(3):
+        scene.works.forks(scene.parent, scene.now, lambda: None)
+    scene.hands.put(PATH, b"by the parent, perhaps")
+    assert not scene.meddled()
+
+
+def test_who_has_a_file_open_writes_to_it_by_its_new_name(scene: Scene) -> None:
+    scene.write(scene.parent)
+    scene.works.author = scene.child
+    scene.works.changes(PATH, scene.world.look(PATH), there=False)
+    scene.works.changes(b"/new", errno.ENOENT, there=True)
+    scene.works.moved([(PATH, b"/new")])
+    scene.hands.rename(PATH, b"/new")
+    scene.end(scene.child)
+    scene.hands.put(b"/new", b"by the parent")
+    assert not scene.meddled(b"/new")
+    scene.end(scene.parent)
+    scene.hands.put(b"/new", b"theirs")
+    assert scene.meddled(b"/new")
+
+
 def test_who_has_changed_many_files_is_not_asked_about_each(scene: Scene) -> None:
     scene.end(scene.child)
     for number in range(MANY + 1):
