@@ -19,7 +19,7 @@ from procache.report import store, text, totals
 from procache.report.options import Options
 from procache.report.output import Output
 from procache.report.runs import NothingThere
-from procache.store import gc
+from procache.store import claims, gc
 from procache.store.layout import CLEARED, VERSION, Layout, locate
 
 #: Parts of the store that a folder must have to be taken for one.
@@ -127,6 +127,7 @@ def empty(layout: Layout) -> None:
         root = text.path(layout.root)
         raise StoreError(f"cannot rename {root}: {error.strerror}; nothing was deleted") from error
     layout.prepare()
+    claims.carry_over(layout, aside)
     for name in sorted(_entries(layout.top) or ()):
         if name.startswith(CLEARED):  # ours, or of a clear that was interrupted
             shutil.rmtree(layout.top + b"/" + name, ignore_errors=True)

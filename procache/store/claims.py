@@ -217,6 +217,22 @@ def tidy(layout: Layout) -> None:
             _unlink(layout.claims + b"/" + name)
 
 
+def carry_over(layout: Layout, former: bytes) -> None:
+    """Runs that go on are still seen when their store, which is at ``former`` now, has an empty one in its place."""
+    folder = former + layout.claims[len(layout.root) :]
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return  # an earlier version, or nobody has claimed anything
+    if names and not os.path.isdir(layout.claims):
+        _make_folder(layout)
+    for name in names:
+        try:
+            os.rename(folder + b"/" + name, layout.claims + b"/" + name)
+        except OSError:
+            pass  # another user's, or it has ended just now
+
+
 def is_locked(fd: int) -> bool:
     """True when the run goes on whose file this is; also where the file system does not tell."""
     try:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from procache.report import clear
 from procache.store import claims, gc, hosts, sharing
 from procache.store.claims import Claims
 from procache.store.layout import Layout
@@ -295,3 +296,17 @@ def test_what_a_run_claims_at_the_very_end_is_seen(layout: Layout, monkeypatch: 
     monkeypatch.setattr(os, "pread", pread)
     assert two.meddled([b"/last"], EVER) == b"/last"
     two.end()
+
+
+def test_who_goes_on_is_seen_when_the_store_was_cleared_meanwhile(layout: Layout) -> None:
+    layout.prepare()
+    one = claimed(layout, b"/before")
+    clear.empty(layout)
+    two = claimed(layout, b"/two")
+    one.add(b"/after")
+    assert two.meddled([b"/before"], EVER) == b"/before"
+    assert two.meddled([b"/after"], EVER) == b"/after"
+    assert one.meddled([b"/two"], EVER) == b"/two"
+    two.end()
+    one.end()
+    assert names(layout) == []
