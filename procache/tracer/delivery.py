@@ -85,8 +85,13 @@ class Delivery:
         """
         if not self.helper:
             return self._write(), 0
-        os.write(self.go, b"g")
-        self.drop()
+        try:
+            os.write(self.go, b"g")
+        except OSError as error:  # it was killed; effects are in place, so that the program is not to run over them
+            out.complain(error)
+            return self.record.status or 1, 0
+        finally:
+            self.drop()
         return self.record.status, self.helper
 
     def drop(self) -> None:
