@@ -269,11 +269,11 @@ class Replay:
         follows when all names are changed.
         """
         steps = len(self.staged) + len(self.made) + len(self.removed) + len(self.linked)
-        if steps or self.pours is not None:
-            self.claim()
-        if self.pours is not None or steps + (len(self.touched_up) if steps else 0) > 1:  # one step is done or not
-            self._undoable()
         try:
+            if steps or self.pours is not None:
+                self.claim()
+            if self.pours is not None or steps + (len(self.touched_up) if steps else 0) > 1:  # one is done or not
+                self._undoable()
             self._steps()
             if self.undo is not None:
                 self.undo.forget()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -116,3 +117,23 @@ def test_temporaries_are_not_left_behind(place: Place) -> None:
 def test_a_large_file_is_restored(place: Place) -> None:
     place.replay(place.file("large", LARGE))
     assert (place.top / "large").read_bytes() == LARGE
+
+
+@pytest.mark.parametrize("name", ["claim", "_undoable"])
+def test_what_fails_before_the_first_step_leaves_nothing(
+    place: Place, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even a module may not be found when no file can be opened any more."""
+    replay = Replay(place.layout, place.world, [place.file("one"), place.file("two")])
+
+    def fails(*_: object) -> None:
+        raise OSError(errno.ENFILE, "no more files")
+
+    replay.stage()
+    if name == "claim":
+        replay.claim = fails
+    else:
+        monkeypatch.setattr(Replay, name, fails)
+    with pytest.raises(OSError, match="no more files"):
+        replay.commit()
+    assert list(place.top.iterdir()) == []
