@@ -78,7 +78,8 @@ class Capture:
             self._verify(ex)
             effects = self._effects(ex)
             segments, data, digest = self._streams(ex)
-            self._see_other_runs(ex)
+            if ex.touched:
+                self._see_other_runs(ex)
         except Unrecordable as error:
             self.tree.taint(ex, error.why)
             return None
