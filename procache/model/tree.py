@@ -301,6 +301,8 @@ class Tree:
         for node in ex.chain():
             touch = node.touched.get(path)
             if touch is None:
+                if path in node.states and not self._still(node, path, st):
+                    node.taint(reason("changed-outside", path=path))
                 touch = node.touched[path] = Touch(prior, links)
                 folder, _, name = path.rpartition(b"/")
                 node.touched_in.setdefault(folder or b"/", []).append(name)
@@ -311,6 +313,13 @@ class Tree:
             if replaced:
                 touch.replaced = True
         self._written(ex, path, skipped)
+
+    def _still(self, node: Execution, path: bytes, st: Look) -> bool:
+        """True when what ``node`` knows of a path holds; from its first change on nobody could tell at the end."""
+        aspect, value, _ = node.states[path]
+        if aspect == ABSENT and value == st:
+            return True
+        return self.world.unchanged(aspect, path, value) or bool(node.made and inside(path, node.made))
 
     @staticmethod
     def _meddled(ex: Execution, path: bytes) -> None:

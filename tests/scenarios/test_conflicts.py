@@ -155,6 +155,23 @@ def test_an_output_that_somebody_else_changes_meanwhile(lab: Lab) -> None:
     assert lab.path("out").read_text() == "mine"
 
 
+@pytest.mark.parametrize("before", [None, "1\n"])
+@pytest.mark.parametrize("change", ["echo mine >> out", "rm -f out", "mv out moved", "chmod 600 out"])
+def test_what_somebody_else_changes_between_a_look_and_a_change(lab: Lab, before: str | None, change: str) -> None:
+    """What was looked at is of another state than what was changed, and at the end only that is there."""
+    cmd = ["sh", "-c", f"[ -e out ] && steps cat out > seen; echo ready; read x; {change}"]
+    if before is not None:
+        lab.write("out", before)
+    fresh = lab.save()
+    process = _begin(lab, cmd)
+    lab.write("out", "theirs, and longer\n")
+    process.communicate(timeout=60)
+    outcome, codes = _of(lab, cmd)
+    assert outcome == "uncacheable" and codes & {"changed-outside", "child"}, codes
+    lab.restore(fresh)
+    lab.both(cmd, stdin=b"")
+
+
 #: What another run of procache does to the file ``out``.
 MEDDLERS = {
     "overwrites it": steps("open out wct write theirs"),
