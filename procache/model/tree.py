@@ -64,7 +64,7 @@ _IS_FOLDER: State = (TYPE, stat.S_IFDIR, False)
 class Tree:
     """Applies events to executions. ``world`` answers what a path holds now."""
 
-    __slots__ = ("world", "writers", "holds_open", "touches", "rules", "news", "claim", "works")
+    __slots__ = ("world", "writers", "holds_open", "touches", "rules", "news", "claim", "works", "resume")
     #: The fact that a folder is passed through.
     FOLDER: State = _IS_FOLDER
 
@@ -74,6 +74,8 @@ class Tree:
         self.rules: PathRules | None = None
         #: ``new_facts``, or its twin in C
         self.news = new_facts
+        #: --resume: a fact of what was skipped may be that its result was not there yet
+        self.resume = False
         #: who has changed what
         self.works = Works(world)
         #: told of each path before it is changed
@@ -301,7 +303,7 @@ class Tree:
         for node in ex.chain():
             touch = node.touched.get(path)
             if touch is None:
-                if path in node.states and not self._still(node, path, st):
+                if path in node.states and not (skipped and self.resume) and not self._still(node, path, st):
                     node.taint(reason("changed-outside", path=path))
                 touch = node.touched[path] = Touch(prior, links)
                 folder, _, name = path.rpartition(b"/")

@@ -157,6 +157,7 @@ def assemble(front: Front, options: RunOptions, writer: Writer, misses: list[Rea
     view.load_native()
     policy, layout = front.policy, front.layout
     tree = Tree(front.world)
+    tree.resume = policy.resume
     tree.rules = policy.paths
     if view.native is not None:
         tree.news = view.native.new_facts
