@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,8 @@ from .trap import Trap
 #: Moments at random in the first part of a run; in some the run has ended before.
 MOMENTS = 400
 VERSIONS = 3
+#: No run ends sooner than this (s).
+SHORTEST = 0.01
 
 
 class AtMoment(NamedTuple):
@@ -94,9 +97,7 @@ def measure(place: Place) -> None:
 
 def at_moment(bench: Bench, place: Place, expected: Expected, trial: AtMoment) -> None:
     """One kill at a moment: of a first run, or of one that finds the first version in the store."""
-    begin(place, 0 if trial.number // 2 % 3 else None, trial.version)
-    process = place.start([*PROCACHE, "run", "--", "sh", "job"])
-    time.sleep(trial.part * float((place.root / "seconds").read_text()))
+    process = begun(place, trial)
     killed = process.poll() is None
     if killed and trial.tree:
         os.killpg(process.pid, signal.SIGKILL)
@@ -107,6 +108,19 @@ def at_moment(bench: Bench, place: Place, expected: Expected, trial: AtMoment) -
     wrong = [] if ended(process.pid) else ["something is still alive"]
     wrong += aftermath(bench, place, expected, trial.version)
     bench.promise(not wrong, f"{trial}: {shortened(wrong)}")
+
+
+def begun(place: Place, trial: AtMoment) -> subprocess.Popen[bytes]:
+    """A run at the moment at which it is to be killed; where it has ended by then, another one, half as far."""
+    wait = trial.part * float((place.root / "seconds").read_text())
+    while True:
+        begin(place, 0 if trial.number // 2 % 3 else None, trial.version)
+        process = place.start([*PROCACHE, "run", "--", "sh", "job"])
+        time.sleep(wait)
+        if process.poll() is None or wait < SHORTEST:
+            return process
+        process.communicate(timeout=60)
+        wait /= 2
 
 
 def reaped(temporaries: list[str], patience: float = 20.0) -> None:
