@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -120,33 +120,44 @@ class Failing:
         return made
 
 
+def with_each_failing(
+    root: Path, make: Callable[[Place], list[Effect]], calls: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Place, list[Effect], bool]]:
+    """Commit in a new place each time, with the first, the second … of these calls failing, until none is left.
+
+    Gives the place, the effects, and whether the commit failed; where it did, all is as it was.
+    """
+    for at in itertools.count(1):
+        (root / str(at)).mkdir()
+        place = Place(root / str(at))
+        effects = make(place)
+        before, failed = (place.picture(), attributes(place)), False
+        replay = Replay(place.layout, place.world, effects)
+        replay.stage()
+        with monkeypatch.context() as patch:
+            failing = Failing(patch, at, calls)
+            try:
+                replay.commit()
+            except OSError:
+                failed = True
+        assert not failed or (place.picture(), attributes(place)) == before, f"call number {at} failed"
+        yield place, effects, failed
+        if failing.count < at:
+            return
+
+
 @pytest.mark.parametrize("make", [scene, in_the_way])
 def test_whatever_fails_all_is_as_it_was(
     tmp_path: Path, make: Callable[[Place], list[Effect]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    failed = 0
-    for at in itertools.count(1):
-        root = tmp_path / str(at)
-        root.mkdir()
-        place = Place(root)
-        effects = make(place)
-        before = place.picture(), attributes(place)
-        replay = Replay(place.layout, place.world, effects)
-        replay.stage()
-        with monkeypatch.context() as patch:
-            failing = Failing(patch, at, NAMES)
-            try:
-                replay.commit()
-            except OSError:
-                failed += 1
-                assert (place.picture(), attributes(place)) == before, f"the change of names number {at} failed"
-                continue
-        assert not [name for name in os.listdir(place.top) if name.startswith(".procache")]
-        assert (place.top / "twin").samefile(place.top / "new")
-        assert not (place.top / "gone").exists()
-        if failing.count < at:
-            break
-    assert failed > 8
+    failures = 0
+    for place, _, failed in with_each_failing(tmp_path, make, NAMES, monkeypatch):
+        failures += failed
+        if not failed:
+            assert not [name for name in os.listdir(place.top) if name.startswith(".procache")]
+            assert (place.top / "twin").samefile(place.top / "new")
+            assert not (place.top / "gone").exists()
+    assert failures > 8
 
 
 def test_what_goes_goes_last(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,29 +182,15 @@ def test_what_goes_goes_last(place: Place, monkeypatch: pytest.MonkeyPatch) -> N
 def test_whatever_fails_of_what_is_written_in_place_all_is_as_it_was(
     tmp_path: Path, calls: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    failed = 0
-    for at in itertools.count(1):
-        root = tmp_path / str(at)
-        root.mkdir()
-        place = Place(root)
-        effects = in_place(place)
-        before = place.picture(), attributes(place)
-        replay = Replay(place.layout, place.world, effects)
-        replay.stage()
-        with monkeypatch.context() as patch:
-            failing = Failing(patch, at, calls)
-            try:
-                replay.commit()
-            except OSError:
-                failed += 1
-                assert (place.picture(), attributes(place)) == before, f"call number {at} failed"
-                assert (place.top / "holes").stat().st_blocks * 512 < BIG
-                continue
+    failures = 0
+    for place, effects, failed in with_each_failing(tmp_path, in_place, calls, monkeypatch):
+        failures += failed
+        if failed:
+            assert (place.top / "holes").stat().st_blocks * 512 < BIG
+            continue
         for effect in effects:
             assert digests.of_bytes(Path(os.fsdecode(effect[fx.PATH])).read_bytes()) == effect[fx.STATE][DIGEST]  # type: ignore[index]
-        if failing.count < at:
-            break
-    assert failed > 3
+    assert failures > 3
 
 
 def poured(old: Path, new: Path) -> None:
